@@ -1,0 +1,1 @@
+"""What does: the loops that call the core and talk to the world through ports."""

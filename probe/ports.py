@@ -1,0 +1,376 @@
+"""What the engine needs from outside, as Protocols. Edges fulfil them; tests bring their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from probe.core.model import (
+    Attempt,
+    AuthResult,
+    Folder,
+    HopDelay,
+    Loop,
+    Mailbox,
+    Node,
+    Part,
+    Phase,
+    Place,
+    Probe,
+    Reason,
+    Relay,
+    Route,
+    RouteKey,
+    SkipCause,
+    UnknownCause,
+    UnmatchedCause,
+)
+
+
+class Clock(Protocol):
+    """The prober's timeline, and what the wall says."""
+
+    def now(self) -> float:
+        """Seconds on the timeline: the wall's time when the process began, grown monotonically."""
+
+    def wall(self, moment: float) -> float:
+        """The Unix time of a moment on the timeline, by the wall clock as it is set now."""
+
+    async def sleep_until(self, moment: float) -> None:
+        """Return at `moment` on the timeline, or at once if it is past."""
+
+
+class Secret(Protocol):
+    """A password or key that is read anew each time it is needed."""
+
+    def read(self) -> str:
+        """The secret as it is now. Raises SecretUnreadable, whose text holds no secret."""
+
+
+class SecretUnreadable(Exception):
+    """A secret's file cannot be read; the text says which and why."""
+
+
+# ---- SMTP
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message with its envelope, ready to be submitted."""
+
+    sender: str  # MAIL FROM
+    recipient: str  # RCPT TO
+    content: bytes  # CRLF line ends, not dot-stuffed, ends with CRLF.
+    envelope_id: str  # ENVID (RFC 3461), printable ASCII, used where the relay offers DSN.
+
+
+class Submitter(Protocol):
+    """Submits letters to the nodes of one relay, one connection for each."""
+
+    async def submit(
+        self, node: Node, letter: Letter, entered: Callable[[Phase, float], None]
+    ) -> Attempt:
+        """One submission, watched until `timeouts.hard`; never raises but for cancellation.
+
+        `entered` is called with each phase, and the moment, as it begins.
+        """
+
+
+# ---- IMAP
+
+
+class ImapFailure(Exception):
+    """A mailbox could not be read; the text says why, cleaned, without secrets."""
+
+
+class ImapLoginRefused(ImapFailure):
+    """The server answered, and refused our login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A message as fetched: never more than was asked for, whatever the server sends."""
+
+    uid: int
+    size: int  # RFC822.SIZE (bytes).
+    header: bytes  # The header, cut at 64 KiB.
+    body: bytes  # The body, cut at 64 KiB; empty where only headers were asked for.
+
+
+class Session(Protocol):
+    """One authenticated connection to a mailbox with one folder selected.
+
+    Every method raises ImapFailure on any trouble, within its own deadline; the session is
+    then of no use and must be closed.
+    """
+
+    folder: str  # As the server calls it.
+    uidvalidity: int
+    uidnext: int  # As of the SELECT.
+    exists: int  # Messages in the folder, as last heard.
+    can_uidplus: bool
+
+    async def poll(self) -> int:
+        """NOOP; the number of messages in the folder."""
+
+    async def idle(self, seconds: float) -> None:
+        """IDLE until the server says anything or `seconds` are over; without IDLE wait and NOOP."""
+
+    async def search(self, first_uid: int) -> list[int]:
+        """The UIDs from `first_uid` on, ascending."""
+
+    async def search_tagged(self, first: int, last: int) -> list[int]:
+        """The UIDs, among the messages numbered `first` to `last`, with an X-Mailprobe field."""
+
+    async def fetch(self, uids: Sequence[int], *, body: bool) -> list[Fetched]:
+        """The messages with these UIDs that are still there; flags stay as they are."""
+
+    async def remove(self, uids: Sequence[int]) -> None:
+        """Flag as deleted and UID EXPUNGE these; without UIDPLUS only flag."""
+
+
+class MailboxReader(Protocol):
+    """Opens sessions to one mailbox."""
+
+    mailbox: Mailbox
+
+    def open(self, folder: str) -> AbstractAsyncContextManager[Session]:
+        """Connect, log in, select `folder`. Raises ImapFailure."""
+
+    async def junk_folder(self) -> str | None:
+        """The name of the junk folder by the configuration and SPECIAL-USE, or None."""
+
+
+# ---- DNS
+
+
+class ResolveFailure(Exception):
+    """A name could not be resolved; the text says which server said what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What a name resolves to. No addresses: the name has none, or does not exist."""
+
+    addresses: tuple[str, ...]  # IPv6 as in RFC 5952; sorted.
+    ttl: float  # The least of the answers' TTLs (s).
+
+
+class Resolver(Protocol):
+    """Looks up addresses."""
+
+    async def addresses(self, name: str) -> Addresses:
+        """The A and AAAA records of a name. Raises ResolveFailure where no server answered."""
+
+
+# ---- the journal
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that the journal keeps of a probe; moments on the timeline."""
+
+    probe: Probe
+    accepted: float | None = None  # The final 250, or the final dot where its reply was lost.
+    ack_lost: bool = False
+    ended: bool = True  # False: the submission's end was never journaled (we were killed in it).
+    judged: bool = False
+    reason: Reason | None = None  # Judged bad.
+    unknown: UnknownCause | None = None  # Given up judging.
+    good: bool = False  # Judged good.
+    arrived: float | None = None  # The first sighting.
+    lost: bool = False
+    places: tuple[Place, ...] = ()  # Every copy seen.
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a folder has been read."""
+
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    next_uid: int  # The first UID that has not been looked at.
+    scanned: bool  # What was there before the first start has been searched for our tags.
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the journal holds at start."""
+
+    open: tuple[Record, ...]  # Not yet settled: unjudged, or accepted and unseen and not given up.
+    last_success: dict[RouteKey, float]
+    accepted_before: dict[tuple[str, str, str, str], float]  # relay, node, sender, mailbox: when.
+    stopped: float | None  # When the last run's journal was last written to.
+    clock_stepped: bool  # The wall clock stepped between that moment and now.
+
+
+class Journal(Protocol):
+    """What survives us. Methods without await queue a write; order is kept.
+
+    Trouble with the disk never reaches the callers: the journal goes on in memory, counts its
+    errors and shows `up` as False.
+    """
+
+    id: str  # 12 hex digits, random, for ever the journal's.
+    created: float  # When it was made, on the timeline.
+    up: bool
+    errors: int
+
+    def load(self) -> Remembered:
+        """What the last run left. Called once, before anything else."""
+
+    def next_sequence(self) -> int:
+        """A sequence number that this journal never gave before."""
+
+    async def launch(self, probe: Probe) -> None:
+        """Returns when the probe would survive a power cut (or the journal is in memory)."""
+
+    def save(self, record: Record) -> None:
+        """What is now known of a probe that was launched."""
+
+    async def find(self, sequence: int) -> Record | None:
+        """A probe that may have left the table long ago."""
+
+    async def arrived(self, record: Record, *, expunge: float) -> None:
+        """As save, with a new place to be cleaned at `expunge`; returns when it is durable."""
+
+    async def position(self, mailbox: str, folder: str) -> Position | None:
+        """How far this folder was read."""
+
+    async def advance(self, position: Position) -> None:
+        """The folder has been read so far; returns when it is durable."""
+
+    async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
+        """Places whose time to be cleaned has come, oldest first."""
+
+    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+        """A place of ours that is to be cleaned at `expunge`, such as an orphan's or a DSN's."""
+
+    async def cleaned(self, places: Sequence[Place]) -> None:
+        """These are gone from the mailbox, or are not ours after all."""
+
+    def shift(self, seconds: float) -> None:
+        """The wall clock stepped by so much: what is stored is moved with it."""
+
+    def prune(self, now: float) -> None:
+        """Drop what is older than anything that may still come, and more rows than the bound."""
+
+    async def close(self) -> None:
+        """Write what is queued, and let go of the file."""
+
+
+# ---- what the engine reports to
+
+
+class Metrics(Protocol):
+    """The verbs by which the engine counts; labels are the metrics' own affair.
+
+    Moments given here are Unix times. Every verb is cheap and is called on the event loop.
+    """
+
+    def add_route(self, route: Route) -> None:
+        """A route is in force: all its series exist from now on; known counters go on."""
+
+    def retire_route(self, key: RouteKey) -> None:
+        """Its last_success, oldest_unanswered, interval and deadline series go at once."""
+
+    def forget_route(self, key: RouteKey) -> None:
+        """A retired route has nothing in flight any more: its other series go too."""
+
+    def add_relay(self, relay: Relay) -> None:
+        """A relay is configured: its series without a node exist from now on."""
+
+    def add_node(self, node: Node) -> None:
+        """A node is in force: its component series exist from now on."""
+
+    def retire_node(self, node: Node) -> None:
+        """A node is gone: its series go at once."""
+
+    def resolved(self, relay: str, when: float) -> None:
+        """The relay's name was resolved."""
+
+    def scheduled(self, key: RouteKey) -> None:
+        """A slot came due."""
+
+    def skipped(self, key: RouteKey, cause: SkipCause) -> None:
+        """The slot was not used."""
+
+    def lagged(self, seconds: float) -> None:
+        """The time from a slot to the start of its probe."""
+
+    def timed(self, node: Node, phase: Phase, seconds: float) -> None:
+        """A phase of a submission has ended, well or not."""
+
+    def certified(self, node: Node, end: float) -> None:
+        """The earliest end in the certificate chain that the node showed."""
+
+    def sent(self, key: RouteKey) -> None:
+        """Accepted by the final 250."""
+
+    def greylisted(self, key: RouteKey) -> None:
+        """Deferred as a stranger (RFC 6647), and to be tried again."""
+
+    def judged(self, key: RouteKey, reason: Reason | None) -> None:
+        """A probe was judged: good, or bad for this reason."""
+
+    def unknown(self, key: RouteKey, cause: UnknownCause) -> None:
+        """A probe will never be judged."""
+
+    def delivered(self, key: RouteKey, folder: Folder, seconds: float) -> None:
+        """First sighting of a probe, so long after its acceptance, on time or not."""
+
+    def late(self, key: RouteKey) -> None:
+        """The first sighting came after the deadline."""
+
+    def lost(self, key: RouteKey) -> None:
+        """Given up."""
+
+    def duplicate(self, key: RouteKey) -> None:
+        """One more copy of a probe that had arrived before."""
+
+    def altered(self, key: RouteKey, part: Part) -> None:
+        """A part of the message came back different."""
+
+    def bounced(self, key: RouteKey, status: str) -> None:
+        """A DSN said that delivery failed; `status` is as the DSN has it, or empty."""
+
+    def hopped(self, key: RouteKey, hop: HopDelay) -> None:
+        """A Received delay."""
+
+    def authenticated(self, key: RouteKey, result: AuthResult) -> None:
+        """A trusted Authentication-Results said so."""
+
+    def unmatched(self, mailbox: str, cause: UnmatchedCause) -> None:
+        """A message with a tag was not one of ours."""
+
+    def level(self, key: RouteKey, level: Level) -> None:
+        """How a route stands at this moment."""
+
+    def read(self, mailbox: str, *, up: bool, last_ok: float | None) -> None:
+        """Whether a mailbox can be read, and when it last could (None: never yet)."""
+
+    def ran(self, loop: Loop, when: float) -> None:
+        """A loop has turned."""
+
+    def failed(self, loop: Loop) -> None:
+        """A loop has stumbled over an error."""
+
+    def journaled(self, *, up: bool, errors: int) -> None:
+        """How the journal is."""
+
+    def conflicting(self, conflict: bool) -> None:
+        """Whether another prober uses our instance name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The gauges of a route; moments are Unix times."""
+
+    undecided: int
+    in_flight: int
+    overdue: int
+    oldest_unanswered: float | None
+    last_success: float
