@@ -20,6 +20,7 @@ from probe.core.model import (
     Place,
     Probe,
     Reason,
+    Record,
     Relay,
     Route,
     RouteKey,
@@ -166,23 +167,6 @@ class Resolver(Protocol):
 
 
 # ---- the journal
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Everything that the journal keeps of a probe; moments on the timeline."""
-
-    probe: Probe
-    accepted: float | None = None  # The final 250, or the final dot where its reply was lost.
-    ack_lost: bool = False
-    ended: bool = True  # False: the submission's end was never journaled (we were killed in it).
-    judged: bool = False
-    reason: Reason | None = None  # Judged bad.
-    unknown: UnknownCause | None = None  # Given up judging.
-    good: bool = False  # Judged good.
-    arrived: float | None = None  # The first sighting.
-    lost: bool = False
-    places: tuple[Place, ...] = ()  # Every copy seen.
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,76 @@
+"""How every route stands: how many probes are undecided, in flight, overdue, and since when."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from probe.core.model import Good, Record, RouteKey
+
+
+@dataclass(slots=True)
+class RouteLevel:
+    """The account of one route."""
+
+    undecided: int = 0
+    in_flight: int = 0
+    overdue: int = 0
+    last_success: float | None = None  # Send time of the newest on-time arrival.
+    newest: float = float("-inf")  # Acceptance of the newest probe that has arrived.
+    waiting: deque[tuple[float, int]] = field(default_factory=deque)  # Acceptances after it.
+    flying: set[int] = field(default_factory=set)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of this route is open."""
+        return not self.undecided and not self.in_flight
+
+    @property
+    def oldest_unanswered(self) -> float | None:
+        """Acceptance of the oldest probe in flight that is younger than the newest arrival."""
+        while self.waiting:
+            accepted, sequence = self.waiting[0]
+            if accepted > self.newest and sequence in self.flying:
+                return accepted
+            self.waiting.popleft()
+        return None
+
+    def change(self, old: Record | None, new: Record) -> None:
+        """A record of this route has changed."""
+        was = (old.undecided, old.in_flight, _overdue(old)) if old else (False, False, False)
+        self.undecided += new.undecided - was[0]
+        self.in_flight += new.in_flight - was[1]
+        self.overdue += _overdue(new) - was[2]
+        sequence = new.probe.sequence
+        if new.in_flight and not was[1] and new.accepted is not None:
+            self.flying.add(sequence)
+            self.waiting.append((new.accepted, sequence))
+        elif was[1] and not new.in_flight:
+            self.flying.discard(sequence)
+        if new.arrived is not None and new.accepted is not None:
+            self.newest = max(self.newest, new.accepted)
+        if isinstance(new.verdict, Good) and new.accepted is not None:
+            self.last_success = max(self.last_success or new.accepted, new.accepted)
+
+
+class Levels:
+    """The accounts of all routes."""
+
+    def __init__(self) -> None:
+        self._routes: dict[RouteKey, RouteLevel] = {}
+
+    def of(self, route: RouteKey) -> RouteLevel:
+        """The account of this route."""
+        return self._routes.setdefault(route, RouteLevel())
+
+    def forget(self, route: RouteKey) -> None:
+        """A retired route has nothing open any more."""
+        self._routes.pop(route, None)
+
+    def replace(self, old: Record | None, new: Record) -> None:
+        """A record has changed."""
+        self.of(new.probe.route).change(old, new)
+
+
+def _overdue(record: Record) -> bool:
+    return record.overdue and record.in_flight

@@ -1,0 +1,106 @@
+"""What could be seen of a mailbox, and when: blind is not broken.
+
+A folder is *proved* by the start of a search that succeeded. A stretch without proof is blind;
+nothing that was under way in it may be held against anybody. When a mailbox itself was out of
+order, relays back off from it and come back minutes later, so that after such a stretch the
+silence of a node says nothing until its first new message has arrived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from probe.core.model import UnknownCause
+
+SETTLE = 600.0  # s: the longest that relays are given to come back to a mailbox.
+GAP = 30.0  # s without a proof that are a blind stretch, even if nobody reported trouble.
+KEPT = 64  # Stretches that are remembered.
+
+NodeKey = tuple[str, str]  # relay, node
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A time in which a mailbox was not read."""
+
+    start: float
+    cause: UnknownCause
+    pending: set[str]  # Folders that have not been read again yet.
+    settles: bool  # The mailbox itself was out of order: nodes need time to come back.
+    end: float | None = None
+    back: dict[NodeKey, float] = field(default_factory=dict)  # When each node came back.
+
+    def voids(self, node: NodeKey, begin: float, end: float) -> bool:
+        """Whether nothing can be said of a message under way from `begin` to `end`."""
+        if self.start >= end:
+            return False
+        if self.end is None or self.end > begin:
+            return True
+        back = self.back.get(node, float("inf"))
+        return self.settles and begin < min(back, self.end + SETTLE)
+
+
+class Sight:
+    """The proofs and the blind stretches of one mailbox."""
+
+    def __init__(self, folders: frozenset[str], since: float, stopped: float | None) -> None:
+        """`folders`: all that must be read; `stopped`: when the last run of ours ended."""
+        self._proofs: dict[str, float | None] = dict.fromkeys(folders)
+        self._stretches: list[Stretch] = []
+        if stopped is None:
+            self._open(since, UnknownCause.MAILBOX_UNREADABLE, pending=set(folders))
+        else:
+            self._open(stopped, UnknownCause.PROBER, pending=set(folders))
+
+    @property
+    def proof(self) -> float | None:
+        """The latest moment up to which everything that had arrived has been seen."""
+        proofs = [proof for proof in self._proofs.values() if proof is not None]
+        return min(proofs) if len(proofs) == len(self._proofs) else None
+
+    @property
+    def blind(self) -> bool:
+        """Whether the mailbox is not being read."""
+        return self._stretches[-1].end is None
+
+    def watch(self, folder: str) -> None:
+        """From now on this folder must be read, too."""
+        if folder not in self._proofs:
+            self._proofs[folder] = None
+
+    def proved(self, folder: str, started: float) -> None:
+        """A search of this folder, begun at `started`, has succeeded."""
+        before = self._proofs.get(folder)
+        self._proofs[folder] = started
+        if not self.blind and before is not None and started - before > GAP:
+            self._open(before, UnknownCause.PROBER, pending={folder})
+        stretch = self._stretches[-1]
+        stretch.pending.discard(folder)
+        if stretch.end is None and not stretch.pending:
+            stretch.end = self.proof or started
+
+    def blinded(self, folder: str, now: float) -> None:
+        """A read of this folder has failed."""
+        if self.blind:
+            self._stretches[-1].pending.add(folder)
+        else:
+            start = self._proofs.get(folder) or now
+            self._open(start, UnknownCause.MAILBOX_UNREADABLE, pending={folder})
+        self._stretches[-1].settles = True
+
+    def came(self, node: NodeKey, accepted: float, seen: float) -> None:
+        """A message that `node` accepted at `accepted` was seen at `seen`."""
+        for stretch in self._stretches:
+            if stretch.end is not None and accepted >= stretch.end:
+                stretch.back.setdefault(node, seen)
+
+    def void(self, node: NodeKey, begin: float, end: float) -> UnknownCause | None:
+        """Why nothing can be said of a message under way from `begin` to `end`, if so."""
+        for stretch in reversed(self._stretches):
+            if stretch.voids(node, begin, end):
+                return stretch.cause
+        return None
+
+    def _open(self, start: float, cause: UnknownCause, *, pending: set[str]) -> None:
+        self._stretches.append(Stretch(start, cause, pending, settles=False))
+        del self._stretches[:-KEPT]

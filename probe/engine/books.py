@@ -1,0 +1,165 @@
+"""Keeps the books: what the ledger decides is saved, counted and logged, in that order."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from probe.core.ledger import Arrived, Change, Copied, Event, GaveUp, Judged, Ledger, Returned, Sent
+from probe.core.model import Bad, Good, Part, Record, RouteKey, Unknown, Verdict
+from probe.ports import Clock, Journal, Level, Metrics
+
+log = logging.getLogger("probe.verdict")
+
+KEPT = 60  # Verdicts of a route that the status page shows.
+
+
+@dataclass(slots=True)
+class History:
+    """What the status page shows of a route beside its numbers."""
+
+    began: float
+    verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=KEPT))
+    evidence: str = ""  # The newest failure, in words.
+
+
+class Books:
+    """The ledger with its consequences."""
+
+    def __init__(self, ledger: Ledger, *, journal: Journal, metrics: Metrics, clock: Clock) -> None:
+        self.ledger = ledger
+        self.histories: dict[RouteKey, History] = {}
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+
+    def open(self, route: RouteKey) -> None:
+        """A route is in force."""
+        self.histories.setdefault(route, History(began=self._clock.now()))
+
+    def drop(self, route: RouteKey) -> None:
+        """A retired route has nothing open any more."""
+        self.histories.pop(route, None)
+        self.ledger.levels.forget(route)
+
+    def post(self, changes: Iterable[Change]) -> None:
+        """Save, count and log."""
+        for change in changes:
+            self._journal.save(change.record)
+            self.count(change)
+
+    def count(self, change: Change) -> None:
+        """Count and log what was saved elsewhere."""
+        for event in change.events:
+            self._count(change.record, event)
+
+    def level(self, route: RouteKey) -> Level:
+        """The gauges of a route, as Unix times."""
+        level = self.ledger.levels.of(route)
+        began = self.histories[route].began
+        oldest = level.oldest_unanswered
+        success = level.last_success if level.last_success is not None else began
+        return Level(
+            undecided=level.undecided,
+            in_flight=level.in_flight,
+            overdue=level.overdue,
+            oldest_unanswered=None if oldest is None else self._clock.wall(oldest),
+            last_success=self._clock.wall(success),
+        )
+
+    def _count(self, record: Record, event: Event) -> None:
+        key = record.probe.route
+        match event:
+            case Sent():
+                self._metrics.sent(key)
+            case Judged(verdict):
+                self._judged(record, verdict)
+            case Arrived():
+                self._arrived(record, event)
+            case Copied(sighting):
+                self._metrics.duplicate(key)
+                self.note(key, f"a second copy arrived, in {sighting.place.folder}")
+            case Returned(bounce):
+                if bounce.action == "failed":
+                    self._metrics.bounced(key, bounce.status)
+                self.note(key, f"DSN {bounce.action} {bounce.status} {bounce.text}".strip())
+            case GaveUp():
+                self._metrics.lost(key)
+                log.warning("The probe was given up.", extra=_fields(record, "lost"))
+            case _:
+                assert_never(event)
+
+    def _judged(self, record: Record, verdict: Verdict) -> None:
+        key = record.probe.route
+        if key in self.histories:
+            self.histories[key].verdicts.append(verdict)
+        match verdict:
+            case Good():
+                self._metrics.judged(key, None)
+            case Bad(reason):
+                self._metrics.judged(key, reason)
+            case Unknown(cause):
+                self._metrics.unknown(key, cause)
+            case _:
+                assert_never(verdict)
+        log.info("The probe was judged.", extra=_fields(record, word(verdict)))
+
+    def _arrived(self, record: Record, event: Arrived) -> None:
+        key, sighting = record.probe.route, event.sighting
+        self._metrics.delivered(key, sighting.folder, event.seconds)
+        for hop in sighting.hops:
+            self._metrics.hopped(key, hop)
+        for result in sighting.authentication:
+            self._metrics.authenticated(key, result)
+        for part in sorted(sighting.altered):
+            self._metrics.altered(key, part)
+            self.note(key, _altered(part))
+        if event.late:
+            self._metrics.late(key)
+            log.info("A late probe arrived.", extra=_fields(record, "late"))
+
+    def note(self, key: RouteKey, text: str) -> None:
+        """Evidence in words, for the status page."""
+        if key in self.histories:
+            self.histories[key].evidence = text
+
+
+def word(verdict: Verdict) -> str:
+    """A verdict as logs and pages write it."""
+    match verdict:
+        case Good():
+            return "good"
+        case Bad(reason):
+            return f"failed({reason})"
+        case Unknown(cause):
+            return f"unknown({cause})"
+        case _:
+            assert_never(verdict)
+
+
+def _altered(part: Part) -> str:
+    match part:
+        case Part.BODY:
+            return "the body came back different"
+        case Part.HEADER:
+            return "the header came back different"
+        case Part.TRUNCATED:
+            return "the message came back cut short"
+        case _:
+            assert_never(part)
+
+
+def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
+    probe = record.probe
+    fields: dict[str, object] = {
+        "route": str(probe.route),
+        "sequence": probe.sequence,
+        "tag": probe.token[:24],
+        "verdict": verdict,
+    }
+    if record.arrived is not None and record.accepted is not None:
+        fields["seconds"] = round(max(0.0, record.arrived - record.accepted), 3)
+    return {"fields": fields}

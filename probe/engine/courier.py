@@ -1,0 +1,169 @@
+"""Carries one probe into its relay: journal, table, submission, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from probe.core import schedule
+from probe.core.lockout import Admission, Lockout
+from probe.core.model import Attempt, Loop, Node, Phase, Record, Relay, Route, SkipCause
+from probe.core.outcome import (
+    evidence,
+    is_greylisting_candidate,
+    is_login_refused,
+    reason_of,
+)
+from probe.engine.books import Books
+from probe.engine.scribe import Scribe
+from probe.ports import Clock, Journal, Letter, Metrics, Secret, SecretUnreadable, Submitter
+
+log = logging.getLogger("probe.courier")
+
+Acquaintance = tuple[str, str, str, str]  # relay, node, sender, mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What it takes to submit to one relay."""
+
+    relay: Relay
+    submitter: Submitter
+    secret: Secret | None
+
+
+class Courier:
+    """Knows how a probe gets from its slot to its outcome."""
+
+    def __init__(
+        self,
+        lines: Mapping[str, Line],
+        scribe: Scribe,
+        *,
+        books: Books,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Clock,
+        accepted_before: dict[Acquaintance, float],
+    ) -> None:
+        self._lines = lines
+        self._scribe = scribe
+        self._books = books
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+        self._accepted_before = accepted_before
+        self._gates = {name: Lockout() for name in lines}
+        self._answered = asyncio.Condition()
+
+    async def carry(self, route: Route, node: Node, slot: float) -> None:
+        """One probe of this route, from its slot to the end of its submission."""
+        key = route.key
+        self._metrics.lagged(max(0.0, self._clock.now() - slot))
+        line = self._lines[key.relay]
+        admitted = await self._admitted(line)
+        self._metrics.scheduled(key)
+        if not admitted:
+            self._metrics.skipped(key, SkipCause.AUTH_BACKOFF)
+            return
+        probe, letter = self._scribe.write(route, slot)
+        attempt: Attempt | None = None
+        try:
+            self._books.ledger.launched(Record(probe), line.relay.timeouts)
+            await self._journal.launch(probe)
+            attempt = await self._submit(line, node, letter, sequence=probe.sequence)
+            self._books.post(self._books.ledger.submitted(probe.sequence, attempt))
+            self._note(route, attempt)
+        except Exception:
+            log.exception("Probe %d on %s broke.", probe.sequence, key)
+            self._metrics.failed(Loop.SENDER)
+            self._books.post(self._books.ledger.abandoned(probe.sequence))
+        finally:
+            await self._answer(line, attempt)
+
+    async def _submit(
+        self, line: Line, node: Node, letter: Letter, *, sequence: int
+    ) -> Attempt:
+        """Submit; a relay that does not know us yet is tried again, openly (RFC 6647)."""
+
+        def entered(phase: Phase, moment: float) -> None:
+            self._books.ledger.entered(sequence, phase, moment)
+
+        record = self._books.ledger.get(sequence)
+        stranger = record is not None and self._is_stranger(record)
+        tries = 0
+        while True:
+            attempt = await line.submitter.submit(node, letter, entered)
+            self._time(node, attempt)
+            tries += 1
+            pause = schedule.greylist_pause(tries)
+            if not (stranger and is_greylisting_candidate(attempt)) or pause is None:
+                return attempt
+            if record is not None:
+                self._metrics.greylisted(record.probe.route)
+            self._books.ledger.entered(sequence, None, self._clock.now())
+            await self._clock.sleep_until(self._clock.now() + pause)
+
+    def _is_stranger(self, record: Record) -> bool:
+        key = record.probe.route
+        acquaintance = (key.relay, key.node, key.sender, key.mailbox)
+        before = self._accepted_before.get(acquaintance)
+        return schedule.is_stranger(before, self._clock.now())
+
+    def _time(self, node: Node, attempt: Attempt) -> None:
+        for timed in attempt.phases:
+            self._metrics.timed(node, timed.phase, timed.seconds)
+        if attempt.certificate_end is not None:
+            self._metrics.certified(node, attempt.certificate_end)
+
+    def _note(self, route: Route, attempt: Attempt) -> None:
+        key = route.key
+        if reason_of(attempt) is None:
+            acquaintance = (key.relay, key.node, key.sender, key.mailbox)
+            self._accepted_before[acquaintance] = attempt.ended
+        else:
+            self._books.note(key, evidence(attempt))
+
+    # ---- logins
+
+    async def _admitted(self, line: Line) -> bool:
+        """Whether a login may be made; waits while others try the same unproven secret."""
+        if line.secret is None:
+            return True
+        gate = self._gates[line.relay.name]
+        while True:
+            match gate.ask(self._clock.now(), _fingerprint(line.secret)):
+                case Admission.GO:
+                    return True
+                case Admission.BACK_OFF:
+                    return False
+                case Admission.WAIT:
+                    async with self._answered:
+                        await self._answered.wait()
+
+    async def _answer(self, line: Line, attempt: Attempt | None) -> None:
+        if line.secret is None:
+            return
+        refused = attempt is not None and is_login_refused(attempt)
+        accepted = attempt is not None and attempt.phase in _LOGGED_IN
+        gate = self._gates[line.relay.name]
+        gate.answer(self._clock.now(), refused=refused, accepted=accepted)
+        if refused and gate.locked:
+            log.warning(
+                "Relay %s refuses our login; it is tried once in 5 minutes.", line.relay.name
+            )
+        async with self._answered:
+            self._answered.notify_all()
+
+
+_LOGGED_IN = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ACK, Phase.QUIT})
+
+
+def _fingerprint(secret: Secret) -> str:
+    try:
+        return hashlib.sha256(secret.read().encode("utf-8", "surrogateescape")).hexdigest()
+    except SecretUnreadable:
+        return ""

@@ -1,0 +1,73 @@
+"""Brings what is shown up to date, and watches our own clock and journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from probe.engine.books import Books
+from probe.engine.desk import Desk
+from probe.engine.roster import Roster
+from probe.engine.supervisor import Beat
+from probe.ports import Clock, Journal, Metrics
+
+log = logging.getLogger("probe.publisher")
+
+TURN = 1.0  # s
+STEP = 1.0  # s: a smaller step of the wall clock is none.
+PRUNING = 600.0  # s between two prunings of the journal.
+
+
+class Publisher:
+    """The loop that keeps the gauges true."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        desk: Desk,
+        roster: Roster,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Clock,
+        step: Callable[[], float],
+    ) -> None:
+        """`step` says how far the wall clock has moved against the timeline since last asked."""
+        self._books = books
+        self._desk = desk
+        self._roster = roster
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+        self._step = step
+        self._pruned = clock.now()
+
+    async def run(self, beat: Beat) -> None:
+        """Turn for ever."""
+        while True:
+            beat()
+            self._watch_clock()
+            self._roster.forget_settled()
+            self.publish()
+            self._prune()
+            await asyncio.sleep(TURN)
+
+    def publish(self) -> None:
+        """Set every gauge to what it is now; called before each scrape, too."""
+        for key in self._books.histories:
+            self._metrics.level(key, self._books.level(key))
+        self._metrics.journaled(up=self._journal.up, errors=self._journal.errors)
+        self._metrics.conflicting(self._desk.conflict)
+
+    def _watch_clock(self) -> None:
+        step = self._step()
+        if abs(step) > STEP:
+            log.warning("The wall clock stepped by %+.1f s; what is in flight moves with it.", step)
+            self._journal.shift(step)
+
+    def _prune(self) -> None:
+        now = self._clock.now()
+        if now - self._pruned >= PRUNING:
+            self._pruned = now
+            self._journal.prune(now)

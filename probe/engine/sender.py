@@ -1,0 +1,112 @@
+"""Starts a probe for every slot: every route on its own grid, whatever the others do."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from contextlib import suppress
+from dataclasses import dataclass
+
+from probe.core import schedule
+from probe.core.model import Node, Route, RouteKey, SkipCause
+from probe.engine.courier import Courier
+from probe.engine.supervisor import Beat
+from probe.ports import Clock, Metrics
+
+TURN = 5.0  # s: the loop turns at least this often.
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A route in force."""
+
+    route: Route
+    node: Node
+    since: float  # Slots up to here have been seen to.
+    running: int = 0
+
+
+class Sender:
+    """The loop that knows what is due."""
+
+    def __init__(self, courier: Courier, *, metrics: Metrics, clock: Clock) -> None:
+        self._courier = courier
+        self._metrics = metrics
+        self._clock = clock
+        self._entries: dict[RouteKey, _Entry] = {}
+        self._due: list[tuple[float, RouteKey]] = []
+        self._changed = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether a first slot has been scheduled."""
+        return bool(self._due)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a submission is under way."""
+        return any(entry.running for entry in self._entries.values())
+
+    def add(self, route: Route, node: Node) -> None:
+        """A route is in force from now on."""
+        now = self._clock.now()
+        self._entries[route.key] = _Entry(route, node, now)
+        heapq.heappush(self._due, (schedule.next_slot(route, now), route.key))
+        self._changed.set()
+
+    def remove(self, key: RouteKey) -> None:
+        """No further slot of this route comes due."""
+        self._entries.pop(key, None)
+
+    def stop(self) -> None:
+        """From now on slots that come due are skipped."""
+        self._stopping = True
+
+    async def run(self, beat: Beat) -> None:
+        """Turn for ever. The probes under way end with the loop."""
+        async with asyncio.TaskGroup() as probes:
+            while True:
+                beat()
+                self._changed.clear()
+                self._start_due(probes)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next slot, the next change of routes, or the longest time for a turn."""
+        pause = self._due[0][0] - self._clock.now() if self._due else TURN
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(max(0.0, pause), TURN)):
+                await self._changed.wait()
+
+    def _start_due(self, probes: asyncio.TaskGroup) -> None:
+        now = self._clock.now()
+        while self._due and self._due[0][0] <= now:
+            entry = self._entries.get(heapq.heappop(self._due)[1])
+            if entry is None:
+                continue
+            *missed, slot = schedule.slots(entry.route, entry.since, now)
+            entry.since = now
+            heapq.heappush(self._due, (schedule.next_slot(entry.route, now), entry.route.key))
+            for _ in missed:
+                self._skip(entry, SkipCause.OVERLAP)
+            self._start(entry, slot, probes)
+
+    def _start(self, entry: _Entry, slot: float, probes: asyncio.TaskGroup) -> None:
+        if self._stopping:
+            self._skip(entry, SkipCause.SHUTDOWN)
+        elif entry.running >= schedule.OVERLAP:
+            self._skip(entry, SkipCause.OVERLAP)
+        else:
+            entry.running += 1
+            probes.create_task(self._run(entry, slot))
+
+    def _skip(self, entry: _Entry, cause: SkipCause) -> None:
+        self._metrics.scheduled(entry.route.key)
+        self._metrics.skipped(entry.route.key, cause)
+
+    async def _run(self, entry: _Entry, slot: float) -> None:
+        try:
+            await self._courier.carry(entry.route, entry.node, slot)
+        finally:
+            entry.running -= 1

@@ -1,0 +1,79 @@
+"""Blind is not broken: what could be seen of a mailbox, and when."""
+
+from probe.core.model import UnknownCause
+from probe.core.sight import GAP, SETTLE, Sight
+
+NODE, OTHER = ("pool", "n1"), ("pool", "n2")
+
+
+def a_sight(*folders: str) -> Sight:
+    sight = Sight(frozenset(folders or ("inbox",)), since=0.0, stopped=None)
+    for folder in folders or ("inbox",):
+        sight.proved(folder, 1.0)
+    return sight
+
+
+def test_the_proof_is_that_of_the_folder_read_longest_ago() -> None:
+    sight = a_sight("inbox", "junk")
+    sight.proved("inbox", 9.0)
+    assert sight.proof == 1.0
+    sight.proved("junk", 8.0)
+    assert sight.proof == 8.0
+
+
+def test_nothing_is_proved_before_every_folder_was_read() -> None:
+    sight = Sight(frozenset({"inbox", "junk"}), since=0.0, stopped=None)
+    sight.proved("inbox", 1.0)
+    assert sight.proof is None and sight.blind
+
+
+def test_a_failed_read_blinds_from_the_last_proof_on() -> None:
+    sight = a_sight()
+    sight.proved("inbox", 10.0)
+    sight.blinded("inbox", 14.0)
+    assert sight.blind
+    assert sight.void(NODE, 11.0, 12.0) is UnknownCause.MAILBOX_UNREADABLE
+    assert sight.void(NODE, 2.0, 10.0) is None
+
+
+def test_every_folder_must_be_read_again_to_end_it() -> None:
+    sight = a_sight("inbox", "junk")
+    sight.blinded("inbox", 5.0)
+    sight.blinded("junk", 6.0)
+    sight.proved("inbox", 7.0)
+    assert sight.blind
+    sight.proved("junk", 8.0)
+    assert not sight.blind
+
+
+def test_a_long_gap_without_a_failure_is_blind_too_but_nobody_backed_off() -> None:
+    sight = a_sight()
+    sight.proved("inbox", 2.0 + GAP)
+    assert sight.void(NODE, 5.0, 6.0) is UnknownCause.PROBER
+    assert sight.void(NODE, 2.5 + GAP, 60.0) is None
+
+
+def test_each_node_is_given_time_to_come_back() -> None:
+    sight = a_sight()
+    sight.blinded("inbox", 5.0)
+    sight.proved("inbox", 10.0)
+    assert sight.void(NODE, 20.0, 80.0) is not None
+    sight.came(NODE, accepted=30.0, seen=31.0)
+    assert sight.void(NODE, 32.0, 92.0) is None
+    assert sight.void(OTHER, 32.0, 92.0) is not None
+    assert sight.void(OTHER, 10.0 + SETTLE, 100.0 + SETTLE) is None
+
+
+def test_mail_taken_before_the_mailbox_was_back_shows_nothing_of_the_node() -> None:
+    sight = a_sight()
+    sight.blinded("inbox", 5.0)
+    sight.proved("inbox", 10.0)
+    sight.came(NODE, accepted=7.0, seen=11.0)
+    assert sight.void(NODE, 20.0, 80.0) is not None
+
+
+def test_a_restart_of_ours_is_blind_but_nobody_backed_off() -> None:
+    sight = Sight(frozenset({"inbox"}), since=100.0, stopped=90.0)
+    sight.proved("inbox", 101.0)
+    assert sight.void(NODE, 95.0, 96.0) is UnknownCause.PROBER
+    assert sight.void(NODE, 102.0, 170.0) is None
