@@ -53,15 +53,28 @@ class RouteLevel:
             self.last_success = max(self.last_success or new.accepted, new.accepted)
 
 
+@dataclass(slots=True)
+class MailboxLevel:
+    """What is on its way to one mailbox."""
+
+    in_flight: int = 0
+    newest_acceptance: float | None = None
+
+
 class Levels:
     """The accounts of all routes."""
 
     def __init__(self) -> None:
         self._routes: dict[RouteKey, RouteLevel] = {}
+        self._mailboxes: dict[str, MailboxLevel] = {}
 
     def of(self, route: RouteKey) -> RouteLevel:
         """The account of this route."""
         return self._routes.setdefault(route, RouteLevel())
+
+    def mailbox(self, name: str) -> MailboxLevel:
+        """What is on its way to this mailbox."""
+        return self._mailboxes.setdefault(name, MailboxLevel())
 
     def forget(self, route: RouteKey) -> None:
         """A retired route has nothing open any more."""
@@ -70,6 +83,10 @@ class Levels:
     def replace(self, old: Record | None, new: Record) -> None:
         """A record has changed."""
         self.of(new.probe.route).change(old, new)
+        level = self.mailbox(new.probe.route.mailbox)
+        level.in_flight += new.in_flight - (old is not None and old.in_flight)
+        if new.in_flight and new.accepted is not None:
+            level.newest_acceptance = max(level.newest_acceptance or new.accepted, new.accepted)
 
 
 def _overdue(record: Record) -> bool:

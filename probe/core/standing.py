@@ -1,0 +1,20 @@
+"""How a route is doing, by its newest verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probe.core.model import Bad, State, Unknown, Verdict
+
+DOWN_AFTER = 3  # Failures in a row.
+
+
+def standing(verdicts: Sequence[Verdict]) -> State:
+    """The state that the verdicts of one route, oldest first, amount to."""
+    if not verdicts or isinstance(verdicts[-1], Unknown):
+        return State.UNKNOWN
+    judged = [verdict for verdict in verdicts if not isinstance(verdict, Unknown)]
+    if not isinstance(judged[-1], Bad):
+        return State.OK
+    failing = all(isinstance(verdict, Bad) for verdict in judged[-DOWN_AFTER:])
+    return State.DOWN if failing and len(judged) >= DOWN_AFTER else State.DEGRADED
