@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
 
@@ -54,6 +55,18 @@ def queue_id(text: str) -> str:
     return ""
 
 
+def offers(text: str) -> dict[str, tuple[str, ...]]:
+    """What a server offers in its reply to EHLO: keywords with their parameters, lower case.
+
+    The old form `AUTH=LOGIN` says the same as `AUTH LOGIN`, and may stand beside it.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.lower().split("\n")[1:]:
+        keyword, *parameters = line.replace("auth=", "auth ").split() or [""]
+        found[keyword] = (*found.get(keyword, ()), *parameters)
+    return found
+
+
 def greeting_host(text: str) -> str:
     """The host name in a greeting: its first word (RFC 5321 §4.2, `Greeting`)."""
     return clean(text, _HOST_LIMIT * 2).partition(" ")[0][:_HOST_LIMIT]
@@ -72,6 +85,24 @@ def xtext(text: str) -> str:
         letter if "!" <= letter <= "~" and letter not in "+=" else f"+{ord(letter):02X}"
         for letter in text
     )
+
+
+def mail_command(sender: str, *, size: int, envelope_id: str, offers: Collection[str]) -> str:
+    """MAIL FROM with what the server offers (lower case): SIZE (RFC 1870), DSN (RFC 3461)."""
+    words = [f"MAIL FROM:<{sender}>"]
+    if "size" in offers:
+        words.append(f"SIZE={size}")
+    if "dsn" in offers:
+        words.append(f"RET=HDRS ENVID={xtext(envelope_id)}")
+    return " ".join(words)
+
+
+def rcpt_command(recipient: str, *, offers: Collection[str]) -> str:
+    """RCPT TO, asking for DSNs of failure and delay where the server offers them (RFC 3461)."""
+    command = f"RCPT TO:<{recipient}>"
+    if "dsn" not in offers:
+        return command
+    return f"{command} NOTIFY=FAILURE,DELAY ORCPT=rfc822;{xtext(recipient)}"
 
 
 def dot_stuffed(content: bytes) -> bytes:

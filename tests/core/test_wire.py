@@ -6,8 +6,11 @@ from probe.core.wire import (
     clean,
     dot_stuffed,
     greeting_host,
+    mail_command,
     masked,
+    offers,
     queue_id,
+    rcpt_command,
     split_enhanced,
     xtext,
 )
@@ -104,12 +107,40 @@ def test_the_greeting_begins_with_the_host(text, host):
     assert greeting_host(text) == host
 
 
+def test_what_is_offered_is_read():
+    reply = "mx.test hello DSN\nSIZE 1000\nAUTH=LOGIN\nAUTH PLAIN Cram-MD5\n\n8BITMIME"
+    assert offers(reply) == {
+        "size": ("1000",),
+        "auth": ("login", "plain", "cram-md5"),
+        "": (),
+        "8bitmime": (),
+    }
+    assert offers("") == offers("mx.test") == {}
+
+
 def test_echoed_secrets_are_masked():
     assert masked("bad AHUAcHc= (pw1)", ("pw", "AHUAcHc=", "pw1", "")) == "bad *** (***)"
 
 
 def test_xtext_encodes_what_a_parameter_may_not_hold():
     assert xtext("probe+x=1@a.b c") == "probe+2Bx+3D1@a.b+20c"
+
+
+@pytest.mark.parametrize(
+    ("offers", "mail", "rcpt"),
+    [
+        ((), "MAIL FROM:<p@a.b>", "RCPT TO:<x+y@c.d>"),
+        (("size", "auth"), "MAIL FROM:<p@a.b> SIZE=99", "RCPT TO:<x+y@c.d>"),
+        (
+            ("dsn", "size"),
+            "MAIL FROM:<p@a.b> SIZE=99 RET=HDRS ENVID=id+3D1",
+            "RCPT TO:<x+y@c.d> NOTIFY=FAILURE,DELAY ORCPT=rfc822;x+2By@c.d",
+        ),
+    ],
+)
+def test_the_envelope_uses_what_is_offered(offers, mail, rcpt):
+    assert mail_command("p@a.b", size=99, envelope_id="id=1", offers=offers) == mail
+    assert rcpt_command("x+y@c.d", offers=offers) == rcpt
 
 
 @pytest.mark.parametrize(
