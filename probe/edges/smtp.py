@@ -1,0 +1,174 @@
+"""Submission over SMTP: one connection for each letter, every phase timed by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from aiosmtplib import SMTPException, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib.protocol import SMTPProtocol
+from cryptography.x509 import Certificate
+
+from probe.core.model import Attempt, Break, Node, Phase, Relay
+from probe.edges.course import CLOSING, Broken, Course, Refused
+from probe.edges.dialogue import Dialogue
+from probe.edges.tcp import is_address
+from probe.edges.tls import Verification, chain_of
+from probe.ports import Clock, Letter, ResolveFailure, Resolver, Secret
+
+_log = logging.getLogger(__name__)
+
+_QUIT_LIMIT = 5.0
+_UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
+
+
+class SmtpSubmitter:
+    """Submits letters to the nodes of one relay, one connection for each."""
+
+    def __init__(
+        self, relay: Relay, secret: Secret | None, resolver: Resolver, clock: Clock
+    ) -> None:
+        """`secret` is the password that goes with the relay's username."""
+        self._relay = relay
+        self._secret = secret
+        self._resolver = resolver
+        self._clock = clock
+        # asyncio would cut a handshake after 60 s by itself: let it be later than we are.
+        patience = relay.timeouts.hard + 1.0
+        self._tls = Verification(relay.host, ca_file=relay.ca_file, patience=patience)
+
+    async def submit(
+        self, node: Node, letter: Letter, entered: Callable[[Phase, float], None]
+    ) -> Attempt:
+        """One submission, watched until `timeouts.hard`; never raises but for cancellation."""
+        course = Course(self._clock, entered)
+        dialogue = Dialogue(self._relay, self._secret, tls=self._tls, line=_Line(), course=course)
+        try:
+            attempt = await self._watched(dialogue, node, letter, course=course)
+            if attempt.reply is None or attempt.reply.code == CLOSING:
+                return attempt
+            parted = await self._parted(dialogue)
+            return replace(attempt, phases=course.phases) if parted else attempt
+        finally:
+            dialogue.abort()
+
+    async def _watched(
+        self, dialogue: Dialogue, node: Node, letter: Letter, *, course: Course
+    ) -> Attempt:
+        """The attempt up to the reply that ends it, or to whatever else ends it."""
+        try:
+            async with asyncio.timeout(self._relay.timeouts.hard):
+                address = await self._address(node.host, course)
+                return course.replied(await dialogue.submit(address, node.port, letter))
+        except Refused as refused:
+            return course.replied(refused.reply)
+        except Broken as broken:
+            return course.broken(broken.how, broken.detail)
+        except (OSError, SMTPException) as error:
+            return course.broken(*_translated(error, course.phase))
+        except Exception as error:
+            _log.exception("node %s: nobody foresaw this in %s", node.name, course.phase)
+            return course.broken(Break.LOCAL, f"{type(error).__name__}: {error}")
+
+    async def _parted(self, dialogue: Dialogue) -> bool:
+        """Whether the server let us QUIT; if not, it does not matter."""
+        try:
+            async with asyncio.timeout(min(_QUIT_LIMIT, self._relay.timeouts.hard)):
+                await dialogue.part()
+        except (OSError, SMTPException, Broken):
+            return False
+        return True
+
+    async def _address(self, host: str, course: Course) -> str:
+        """The one address to connect to; IPv4 goes first."""
+        if is_address(host):
+            return host
+        with course.during(Phase.DNS):
+            try:
+                found = (await self._resolver.addresses(host)).addresses
+            except ResolveFailure as failure:
+                raise Broken(Break.NAME_ERROR, f"{host}: {failure}") from failure
+            if not found:
+                raise Broken(Break.NAME_ERROR, f"{host} has no address")
+            return next((address for address in found if ":" not in address), found[0])
+
+
+class _Line(SMTPProtocol):
+    """An SMTP connection; fulfils `dialogue.Line`."""
+
+    def __init__(self) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+
+    async def open(self, connection: socket.socket) -> None:
+        await self._loop.create_connection(lambda: self, sock=connection)
+
+    async def open_encrypted(self, connection: socket.socket, tls: Verification) -> None:
+        await self._loop.create_connection(
+            lambda: self,
+            sock=connection,
+            ssl=tls.context,
+            server_hostname=tls.name,
+            ssl_handshake_timeout=tls.patience,
+        )
+
+    async def encrypt(self, tls: Verification) -> None:
+        self._expect_silence()  # RFC 3207 §4.2: what was injected before must not be believed.
+        if self.transport is None:
+            raise SMTPServerDisconnected("Connection lost")
+        self.transport = await self._loop.start_tls(
+            cast(asyncio.WriteTransport, self.transport),
+            self,
+            tls.context,
+            server_hostname=tls.name,
+            ssl_handshake_timeout=tls.patience,
+        )
+
+    def chain(self) -> tuple[Certificate, ...]:
+        return chain_of(self.transport.get_extra_info("ssl_object")) if self.transport else ()
+
+    async def ask(self, command: str) -> tuple[int, str]:
+        self._expect_silence()
+        return await self.execute_command(command.encode("ascii"))
+
+    def send(self, content: bytes) -> None:
+        self._expect_silence()
+        self.write(content)
+
+    async def reply(self) -> tuple[int, str]:
+        return await self.read_response()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            cast(asyncio.WriteTransport, self.transport).abort()
+
+    def _expect_silence(self) -> None:
+        """Raise Broken if the server said more than it was asked, or replies would shift."""
+        if self._buffer:
+            text = self._buffer.decode("utf-8", "replace")
+            raise Broken(Break.GARBAGE, f"more than one reply at once: {text}")
+
+
+def _translated(error: OSError | SMTPException, phase: Phase) -> tuple[Break, str]:
+    """What an exception of the library or the system says, most specific first."""
+    match error:
+        case SMTPServerDisconnected():
+            reset = isinstance(error.__cause__, ConnectionResetError)
+            return Break.LOST, "reset by the server" if reset else "closed by the server"
+        case SMTPResponseException():
+            return Break.GARBAGE, error.message
+        case TimeoutError():
+            return Break.TIMED_OUT, ""
+        case ConnectionResetError() | ConnectionAbortedError():
+            return Break.LOST, "reset by the server"
+        case OSError() if phase is not Phase.CONNECT:
+            return Break.LOST, str(error)
+        case OSError() if error.errno in _UNREACHABLE:
+            return Break.REFUSED, os.strerror(error.errno).lower()
+        case _:
+            return Break.LOCAL, str(error)

@@ -1,0 +1,145 @@
+"""TLS from the client's side: contexts that verify, and what a server showed of itself."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from cryptography import x509
+
+from probe.core.wire import clean
+
+_LIMIT = 100  # Characters of anything that a certificate says.
+_NAMES = 5
+
+_EXPIRED = 10  # X509_V_ERR_*, in OpenSSL's x509_vfy.h
+_UNTRUSTED = (2, 20, 21)
+_SELF_SIGNED = 18
+_SELF_SIGNED_ROOT = 19
+_WRONG_NAME = (62, 64)
+
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+_NO_VERSION = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
+)
+
+
+class CertificateRejected(ssl.SSLError):
+    """A server's certificate did not verify; `chain` is what it showed, the leaf first."""
+
+    def __init__(self, error: ssl.SSLCertVerificationError, chain: Sequence[x509.Certificate]):
+        """Keep what OpenSSL says, and what it said it of."""
+        super().__init__(*error.args)
+        self.code = error.verify_code
+        self.text = error.verify_message
+        self.chain = chain
+
+
+class _Witness(ssl.SSLObject):
+    """A TLS connection that tells what the server showed, even if that did not verify."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            raise CertificateRejected(error, chain_of(self)) from error
+
+
+class CaFileUnreadable(Exception):
+    """A file of CAs cannot be used; the text says which and why."""
+
+
+class Verification:
+    """How a server is verified: as whom, against whom, and for how long at most."""
+
+    def __init__(self, name: str, *, ca_file: str | None, patience: float) -> None:
+        """`ca_file` None: the system's CAs. `patience`: when to give up on a handshake (s)."""
+        self.name = name.rstrip(".")
+        self.patience = patience
+        self._ca_file = ca_file
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The context for every connection. Raises CaFileUnreadable.
+
+        What it accepts is the same on every Python: 3.13 alone would refuse private CAs for
+        formal defects (VERIFY_X509_STRICT) that no mail client minds.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:  # An ssl.SSLError too, where there is no certificate in it.
+            raise CaFileUnreadable(f"ca_file {self._ca_file}: {error}") from error
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
+        context.sslobject_class = _Witness
+        return context
+
+
+def chain_of(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
+    """The certificates that the server sent, the leaf first, without those nobody can read."""
+    # SSLObject has a method for this from Python 3.13 on only.
+    shown = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    return tuple(_readable(certificate.public_bytes() for certificate in shown or ()))
+
+
+def earliest_end(chain: Sequence[x509.Certificate]) -> float | None:
+    """When the first certificate of a chain ends (Unix time); None for no chain."""
+    return min((one.not_valid_after_utc.timestamp() for one in chain), default=None)
+
+
+def explained(error: ssl.SSLError, name: str) -> str:
+    """What went wrong in a handshake with the server that should be `name`, in words."""
+    if isinstance(error, CertificateRejected):
+        return _rejection(error, name)
+    if error.reason in _NO_TLS:
+        return "the server does not speak TLS there"
+    if error.reason in _NO_VERSION:
+        return "the server has no TLS version that we accept (1.2 or newer)"
+    return f"the TLS handshake failed: {clean(error.reason or str(error), _LIMIT)}"
+
+
+def _rejection(error: CertificateRejected, name: str) -> str:
+    if error.code == _EXPIRED:
+        return f"the certificate has expired{_end(error.chain)}"
+    if error.code in _WRONG_NAME:
+        return f"the certificate is not for {name} but for {_names(error.chain)}"
+    if error.code == _SELF_SIGNED:
+        return "the certificate is self-signed and not trusted"
+    if error.code == _SELF_SIGNED_ROOT:
+        return f"the certificate comes from a root that is not trusted{_issuer(error.chain[-1:])}"
+    if error.code in _UNTRUSTED:
+        return f"the certificate's issuer is not trusted{_issuer(error.chain[-1:])}"
+    return f"the certificate is not accepted: {clean(error.text, _LIMIT)}"
+
+
+def _end(chain: Sequence[x509.Certificate]) -> str:
+    if not chain:
+        return ""
+    first = min(one.not_valid_after_utc for one in chain)
+    return f" (the first of its chain on {first:%Y-%m-%d %H:%M} UTC)"
+
+
+def _issuer(last: Sequence[x509.Certificate]) -> str:
+    return "".join(f" ({clean(one.issuer.rfc4514_string(), _LIMIT)})" for one in last)
+
+
+def _names(chain: Sequence[x509.Certificate]) -> str:
+    """The names a certificate is for, as many as a sentence bears."""
+    try:
+        found = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (IndexError, ValueError, x509.ExtensionNotFound):
+        return "no name at all"
+    names = [clean(str(one.value), _LIMIT) for one in found]
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
+
+
+def _readable(shown: Iterable[str]) -> Iterable[x509.Certificate]:
+    for pem in shown:
+        try:
+            certificate = x509.load_pem_x509_certificate(pem.encode())
+            _ = certificate.not_valid_after_utc, certificate.issuer
+        except ValueError:
+            continue
+        yield certificate
