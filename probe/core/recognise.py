@@ -1,0 +1,216 @@
+"""Whose message this is, by the traces of a tag in it.
+
+A token may stand in X-Mailprobe fields, in the Message-ID and in a line of the body; its short
+id in the Subject, the Return-Path and, of an answer to a probe, in the address it was sent to.
+Relays lose or rewrite any of them, so one that verifies is enough. Where they contradict each
+other the message is taken for somebody else's, because only our own mail may be touched.
+
+An answer to a probe (a bounce, a vacation note, a reply) quotes Subject and body: there only the
+fields that no answer copies count, and the address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from probe.core import tag
+from probe.core.header import Field, fields, first, values
+from probe.core.mime import kind, leaves
+from probe.core.model import Tag, UnmatchedCause
+
+_FLAGS = re.IGNORECASE | re.ASCII
+_TRACE = re.compile(
+    rb"^x-mailprobe|<mailprobe\.|\[[a-z2-7]{24}\]|\+[a-z2-7]{24}@", re.IGNORECASE | re.MULTILINE
+)
+_MESSAGE_ID = re.compile(r"<mailprobe\.([^@>]*)", _FLAGS)
+_BODY_LINE = re.compile(r"^Tag: ([a-z2-7]{66})[ \t\r]*$", _FLAGS | re.MULTILINE)
+_SUBJECT = re.compile(r"Delivery check .{,40}\[([a-z2-7]{24})\]", _FLAGS)
+_VERP = re.compile(r"\+([a-z2-7]{24})@", _FLAGS)
+_ADDRESSED = frozenset({"to", "delivered-to", "x-original-to", "x-delivered-to", "envelope-to"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A message of this instance and this journal."""
+
+    tag: Tag
+    token: str  # In lower case.
+
+
+@dataclass(frozen=True, slots=True)
+class OurShort:
+    """Only a short id was found: whether it is ours the journal knows."""
+
+    sequence: int
+    short: str  # In lower case.
+    answer: bool = False  # Sent to the address of a probe: a bounce or a reply, not the probe.
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A message of a second prober that runs under our name: younger than our journal."""
+
+    tag: Tag
+
+
+@dataclass(frozen=True, slots=True)
+class OldJournal:
+    """A message of a journal that we had before this one: an orphan of ours."""
+
+    tag: Tag
+    token: str  # In lower case.
+
+
+@dataclass(frozen=True, slots=True)
+class NotOurs:
+    """A message with a tag that is not one of ours."""
+
+    cause: UnmatchedCause
+
+
+@dataclass(frozen=True, slots=True)
+class Untagged:
+    """A message without any trace of a tag; it is not counted."""
+
+
+Recognised: TypeAlias = Ours | OurShort | Conflict | OldJournal | NotOurs | Untagged
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What stands in a place where a token should."""
+
+    token: str
+    names: str = ""  # The instance that its X-Mailprobe field names.
+
+
+def might_be_tagged(header: bytes) -> bool:
+    """Whether `recognise` could find anything in this header; cheap, and says yes too often."""
+    return _TRACE.search(header) is not None
+
+
+def is_report(header: bytes) -> bool:
+    """Whether this may be a bounce or another automatic answer (RFC 3464, RFC 3834)."""
+    return _is_report(fields(header))
+
+
+def recognise(
+    header: bytes,
+    keys: Sequence[bytes],
+    *,
+    instance: str,
+    journal: str,
+    journal_created_wall: float,
+    wall: float,
+    lifetime: float,
+    body: bytes = b"",
+) -> Recognised:
+    """Whose message this is; moments are Unix times, `lifetime` is how long a tag is good (s)."""
+    found = fields(header)
+    claims = list(_claims(found, body))
+    if not claims:
+        return _by_short(found)
+    agreed = _agreed(claims, _shorts(found), keys, instance)
+    if isinstance(agreed, UnmatchedCause):
+        return NotOurs(agreed)
+    token, told = agreed
+    if told.instance != tag.digest_of_instance(instance):
+        return NotOurs(UnmatchedCause.FOREIGN)
+    if not tag.is_current(told, wall=wall, lifetime=lifetime):
+        return NotOurs(UnmatchedCause.EXPIRED)
+    if told.journal == journal:
+        return Ours(told, token)
+    return OldJournal(told, token) if told.time / 100 < journal_created_wall else Conflict(told)
+
+
+def addressed(found: Sequence[Field]) -> list[str]:
+    """The short ids in the addresses that a message was sent to: it answers these probes."""
+    addresses = " ".join(field.value for field in found if field.name in _ADDRESSED)
+    return [match[1].lower() for match in _VERP.finditer(addresses)]
+
+
+def _is_report(found: Sequence[Field]) -> bool:
+    return (
+        kind(found) == "multipart/report"
+        or first(found, "auto-submitted").lower().startswith("auto-replied")
+        or "<>" in values(found, "return-path")
+    )
+
+
+def _is_answer(found: Sequence[Field]) -> bool:
+    replies = any(field.name in {"in-reply-to", "references"} for field in found)
+    return replies or _is_report(found)
+
+
+def _claims(found: Sequence[Field], body: bytes) -> Iterator[_Claim]:
+    """Every token, one for each place."""
+    for value in values(found, "x-mailprobe"):
+        stated = dict(_statement(text) for text in value.split(";"))
+        yield _Claim(stated.get("token", ""), stated.get("instance", ""))
+    for value in values(found, "message-id"):
+        yield from (_Claim(match[1]) for match in _MESSAGE_ID.finditer(value))
+    if body and not _is_answer(found):
+        texts = (leaf.text for leaf in leaves(found, body) if leaf.kind == "text/plain")
+        yield from (_Claim(match[1]) for text in texts for match in _BODY_LINE.finditer(text))
+
+
+def _statement(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip().lower(), value.strip()
+
+
+def _agreed(
+    claims: Sequence[_Claim], shorts: Sequence[str], keys: Sequence[bytes], instance: str
+) -> tuple[str, Tag] | UnmatchedCause:
+    """The one token that verifies, unless more places speak against it than for it."""
+    name = tag.spelled(instance)
+    named = {claim.names for claim in claims if claim.names}
+    if named and name not in named:
+        return UnmatchedCause.FOREIGN
+    verified: dict[str, Tag] = {}
+    for claim in claims:
+        told = tag.verify(claim.token, keys)
+        if isinstance(told, Tag) and claim.names in {"", name}:
+            verified[claim.token.lower()] = told
+    if not verified:
+        return _flaw(claims, instance)
+    token, told = next(iter(verified.items()))
+    speaks_for = [claim.token.lower() == token and claim.names in {"", name} for claim in claims]
+    speaks_for += [tag.is_short_of(short, token) for short in shorts]
+    if len(verified) > 1 or speaks_for.count(True) < speaks_for.count(False):
+        return UnmatchedCause.MALFORMED
+    return token, told
+
+
+def _flaw(claims: Sequence[_Claim], instance: str) -> UnmatchedCause:
+    """Why none of them verifies."""
+    told = [read for claim in claims if (read := tag.read(claim.token))]
+    if not told:
+        return UnmatchedCause.MALFORMED
+    digest = tag.digest_of_instance(instance)
+    foreign = all(claimed.instance != digest for claimed in told)
+    return UnmatchedCause.FOREIGN if foreign else UnmatchedCause.BAD_MAC
+
+
+def _shorts(found: Sequence[Field]) -> list[str]:
+    """The short ids in places of a probe itself."""
+    if _is_answer(found):
+        return []
+    subject, path = first(found, "subject"), first(found, "return-path")
+    matches = (_SUBJECT.search(subject), _VERP.search(path))
+    return [match[1].lower() for match in matches if match]
+
+
+def _by_short(found: Sequence[Field]) -> Recognised:
+    answered = addressed(found)
+    shorts = set(answered or _shorts(found))
+    if not shorts:
+        return Untagged()
+    short = shorts.pop()
+    sequence = tag.sequence_of_short(short)
+    if shorts or sequence is None:
+        return NotOurs(UnmatchedCause.MALFORMED)
+    return OurShort(sequence, short, answer=bool(answered))
