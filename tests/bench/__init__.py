@@ -1,1 +1,0 @@
-"""Measurements, to be run by hand or by `make bench`."""
