@@ -36,17 +36,11 @@ DELIVERY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 
 PHASE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-# RFC 8601 §2.7; DMARC's own are in RFC 7489 §11.2. Any other result is counted as `other`.
+# RFC 8601 §2.7; DMARC's own are in RFC 7489 §11.2.
 AUTH_RESULTS = {
-    "spf": (
-        *("pass", "fail", "softfail", "neutral", "none"),
-        *("policy", "temperror", "permerror", "other"),
-    ),
-    "dkim": (
-        *("pass", "fail", "neutral", "none"),
-        *("policy", "temperror", "permerror", "other"),
-    ),
-    "dmarc": ("pass", "fail", "none", "temperror", "permerror", "other"),
+    "spf": ("pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"),
+    "dkim": ("pass", "fail", "neutral", "none", "policy", "temperror", "permerror"),
+    "dmarc": ("pass", "fail", "none", "temperror", "permerror"),
 }
 
 # ---- what was sent

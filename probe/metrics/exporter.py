@@ -235,11 +235,9 @@ class Exporter:
 
     def authenticated(self, key: RouteKey, result: AuthResult) -> None:
         """A trusted Authentication-Results said so."""
-        known = m.AUTH_RESULTS.get(result.method)
-        if known is not None:
-            said = result.result if result.result in known else "other"
+        if result.result in m.AUTH_RESULTS.get(result.method, ()):
             way = key.relay, key.sender, key.mailbox
-            self._authentication.count(way, m.AUTH, result.method, said)
+            self._authentication.count(way, m.AUTH, result.method, result.result)
 
     def level(self, key: RouteKey, level: Level) -> None:
         """How a route stands at this moment."""
