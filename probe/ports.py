@@ -24,6 +24,7 @@ from probe.core.model import (
     Relay,
     Route,
     RouteKey,
+    Sender,
     SkipCause,
     UnknownCause,
     UnmatchedCause,
@@ -266,6 +267,12 @@ class Metrics(Protocol):
 
     def add_relay(self, relay: Relay) -> None:
         """A relay is configured: its series without a node exist from now on."""
+
+    def add_sender(self, sender: Sender) -> None:
+        """A sender is configured."""
+
+    def add_mailbox(self, mailbox: Mailbox) -> None:
+        """A mailbox is configured: its series exist from now on."""
 
     def add_node(self, node: Node) -> None:
         """A node is in force: its component series exist from now on."""
