@@ -128,11 +128,11 @@ def _absolute(file: str, node: ast.ImportFrom) -> str:
 
 def _import_rules(file: str, module: str) -> Iterator[str]:
     library, _, rest = module.partition(".")
-    part = _part(file)
+    part = part_of(file)
     if library in FORBIDDEN:
         yield f"{library} is not used in this project"
     elif library == PACKAGE:
-        other = _part(rest) if rest else ROOT
+        other = part_of(rest) if rest else ROOT
         if other != part and other not in ALLOWED.get(part, set()):
             yield f"{part} imports {other}, and may import {_list(ALLOWED.get(part, set()))} only"
     elif library in HOMES:
@@ -144,7 +144,7 @@ def _import_rules(file: str, module: str) -> Iterator[str]:
         yield f"core decides and touches nothing, so it does not import {library}"
 
 
-def _part(path: str) -> str:
+def part_of(path: str) -> str:
     """The part of the package that a file below probe/, or a dotted name, belongs to."""
     name = path.removesuffix(".py").replace("/", ".").partition(".")[0]
     if name in ALLOWED:
@@ -171,5 +171,5 @@ def _call_rules(tree: ast.AST, file: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"{called}() is not used in this project"
         if any(keyword.arg == "shell" for keyword in node.keywords):
             yield node.lineno, "no shell is started in this project"
-        if _part(file) == "core" and called in CORE_FORBIDDEN_CALLS:
+        if part_of(file) == "core" and called in CORE_FORBIDDEN_CALLS:
             yield node.lineno, f"core decides and is told the rest, so it does not call {called}()"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.layering import ALLOWED, HOMES, check, violations
+from tests.contract.layering import ALLOWED, HOMES, check, part_of, violations
 
 PROBE = Path(__file__).parents[2] / "probe"
 
@@ -17,7 +17,7 @@ def test_imports_point_one_way_and_libraries_stay_at_home() -> None:
 
 
 def test_every_part_of_the_package_has_its_place() -> None:
-    parts = {path.stem.partition("_")[0] or path.stem for path in PROBE.iterdir()} - {"", "py"}
+    parts = {part_of(path.relative_to(PROBE).as_posix()) for path in PROBE.rglob("*.py")}
     assert parts <= set(ALLOWED), f"no rule says what these may import: {parts - set(ALLOWED)}"
 
 
