@@ -158,9 +158,6 @@ class Loop(StrEnum):
     PUBLISHER = "publisher"
 
 
-# ---- what is configured
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Node:
     """One machine of a relay: where to connect to, and the label it is known by."""
@@ -273,9 +270,6 @@ class Route:
     interval: float
     deadline: float
     give_up: float
-
-
-# ---- what happens
 
 
 @dataclass(frozen=True, slots=True)

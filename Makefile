@@ -1,0 +1,81 @@
+# Installs what each target needs, and runs it. `make` alone tells the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV := .venv-$(VERSION)
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --no-input -qq
+INSTALL_PROJECT := $(PIP) install --no-deps --no-build-isolation --editable .
+BEGAN := $(shell date +%s)
+LOCKING := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+
+.PHONY: help
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: test
+test: $(VENV)/.dev servers ## install all that the tests need, real servers included, and run them all
+	$(BIN)/python -m pytest $(ARGS)
+	@echo "make test: Python $(VERSION), $$(( $$(date +%s) - $(BEGAN) )) s in all"
+
+.PHONY: test-fast
+test-fast: $(VENV)/.dev ## the tests without the real servers
+	$(BIN)/python -m pytest -m 'not live' $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev ## format, lint, types, layering
+	$(BIN)/ruff format --check probe tests
+	$(BIN)/ruff check probe tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/contract/test_layering.py
+
+.PHONY: demo
+demo: $(VENV)/.demo ## embedded mail servers and prober in one process; ARGS='--scenario NAME'
+	$(BIN)/mailprobe demo $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the delay, memory
+	$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: lock
+lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
+	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \
+	    --upgrade --all-extras --output-file requirements.lock pyproject.toml -
+	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \
+	    --upgrade --extra demo --constraint requirements.lock --output-file requirements-run.lock pyproject.toml -
+	@! grep -nE '://|^-' requirements.lock requirements-run.lock
+
+.PHONY: servers
+servers:
+	@.ci/install-packages /usr/lib/postfix/sbin/master=postfix /usr/sbin/dovecot=dovecot-imapd \
+	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
+	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd
+
+.PHONY: clean
+clean: ## remove what was installed and built here; Debian packages stay
+	rm -rf .venv-* dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.dev: requirements.lock pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(INSTALL_PROJECT)
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.demo: requirements-run.lock pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes --requirement requirements-run.lock
+	$(INSTALL_PROJECT)
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "mailprobe needs Python 3.11 or newer: make PYTHON=python3.x"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/install-packages python$(VERSION)-venv
+	$(PYTHON) -m venv $(VENV)
+
+.venv-lock/.done:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip --disable-pip-version-check --quiet install uv
+	@touch $@

@@ -1,0 +1,36 @@
+"""The real mail world of the tests: Postfix, Dovecot, NSD and certificates, on loopback.
+
+A test builds what it needs on a `World`, which ends everything it was given:
+
+    with World() as world:
+        pool = world.run(Pool(world))
+        pool.nodes[1].pause_queue_manager()
+"""
+
+from tests.live.world.authority import Certificate, CertificateAuthority
+from tests.live.world.dovecot import PASSWORD, Delivered, Dovecot
+from tests.live.world.ground import LOOPBACK, World
+from tests.live.world.nsd import Nsd
+from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
+from tests.live.world.postfix import Postfix
+from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
+
+__all__ = [
+    "ADDRESSES",
+    "DOMAINS",
+    "LOOPBACK",
+    "PASSWORD",
+    "Certificate",
+    "CertificateAuthority",
+    "Delivered",
+    "Dovecot",
+    "Nsd",
+    "Pool",
+    "Postfix",
+    "Server",
+    "ServerFailed",
+    "ServerMissing",
+    "World",
+    "greets",
+    "wait_until",
+]
