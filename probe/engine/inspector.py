@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from probe.core.model import Loop, Node, NodePlan, Relay
+from probe.core.model import Node, NodePlan, Relay
 from probe.core.nodes import (
     Change,
     FellBack,
@@ -22,7 +22,7 @@ from probe.ports import Addresses, Clock, Metrics, ResolveFailure, Resolver
 
 TURN = 5.0  # The longest sleep between two turns (s).
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("probe.inspector")
 
 
 class Roster(Protocol):
@@ -49,24 +49,21 @@ class Inspector:
         *,
         clock: Clock,
         metrics: Metrics,
-        beat: Callable[[Loop], None],
     ) -> None:
-        """`beat` is called at least every `TURN` seconds, lookups that take longer aside."""
         self.trouble: dict[str, str] = {}  # What is wrong with the names of relays, by relay.
         self._resolver = resolver
         self._roster = roster
         self._clock = clock
         self._metrics = metrics
-        self._beat = beat
         self._fixed = [node for relay in relays for node in fixed_nodes(relay)]
         self._books = {r.name: NodeBook(r) for r in relays if r.plan is NodePlan.A}
 
-    async def run(self) -> None:
-        """For ever: look up what is due, or sleep until something is."""
+    async def run(self, beat: Callable[[], None]) -> None:
+        """Turn for ever: look up what is due, or sleep until something is; no longer than `TURN`."""
         while self._fixed:
             self._roster.joined(self._fixed.pop(0))
         while True:
-            self._beat(Loop.INSPECTOR)
+            beat()
             now = self._clock.now()
             if due := [book for book in self._books.values() if book.next_lookup <= now]:
                 async with asyncio.TaskGroup() as group:
@@ -103,22 +100,22 @@ class Inspector:
             versions = " and ".join(f"IPv{version}" for version in sorted(found.silent))
             self._troubled(relay, f"no server says which {versions} addresses {relay.host} has")
         elif self.trouble.pop(relay.name, None):
-            _log.info("relay %r: %s resolves again", relay.name, relay.host)
+            log.info("Relay %r: %s resolves again.", relay.name, relay.host)
 
     def _troubled(self, relay: Relay, text: str) -> None:
         """Keep what is wrong, and say it once for as long as it lasts."""
         if relay.name not in self.trouble:
-            _log.warning("relay %r: %s; the known nodes are kept", relay.name, text)
+            log.warning("Relay %r: %s; the nodes stay as they are.", relay.name, text)
         self.trouble[relay.name] = text
 
     def _tell(self, relay: Relay, change: Change) -> None:
         """Pass a change of the nodes on."""
         match change:
             case Joined(node):
-                _log.info("relay %r: node %s joins", relay.name, node.name)
+                log.info("Relay %r: node %s joins.", relay.name, node.name)
                 self._roster.joined(node)
             case Retired(node):
-                _log.info("relay %r: node %s is retired", relay.name, node.name)
+                log.info("Relay %r: node %s is retired.", relay.name, node.name)
                 self._roster.retired(node)
             case FellBack(reason):
-                _log.warning("relay %r: %s; it is one node for now", relay.name, reason)
+                log.warning("Relay %r: %s; it is one node for now.", relay.name, reason)

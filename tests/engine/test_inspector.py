@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from hand_turned import HandTurnedClock
 
-from probe.core.model import Loop, Node, NodePlan, Relay
+from probe.core.model import Node, NodePlan, Relay
 from probe.engine.inspector import TURN, Inspector
 from probe.ports import Addresses, ResolveFailure
 
@@ -46,7 +46,7 @@ class World:
         self.successes: list[tuple[str, float]] = []
         self.beats: list[float] = []
         self.inspector = Inspector(
-            tuple(relays), self.resolver, self, clock=self.clock, metrics=self, beat=self.beat
+            tuple(relays), self.resolver, self, clock=self.clock, metrics=self
         )
 
     def joined(self, node: Node) -> None:
@@ -61,8 +61,7 @@ class World:
     def resolved(self, relay: str, when: float) -> None:
         self.successes.append((relay, when))
 
-    def beat(self, loop: Loop) -> None:
-        assert loop is Loop.INSPECTOR
+    def beat(self) -> None:
         self.beats.append(self.clock.now())
 
     def answer(self, *addresses: str, ttl: float = 60, silent: Iterable[int] = ()) -> None:
@@ -72,7 +71,7 @@ class World:
         self.resolver.answers["smtp.test"] = ResolveFailure(text)
 
     async def __aenter__(self) -> "World":
-        self.running = asyncio.create_task(self.inspector.run())
+        self.running = asyncio.create_task(self.inspector.run(self.beat))
         await self.clock.turn(self.clock.now())
         return self
 
@@ -118,8 +117,8 @@ async def test_a_failure_keeps_the_nodes_and_is_said_once(
         await world.clock.turn(3030)
         assert world.inspector.trouble == {}
     assert [record.getMessage() for record in caplog.records] == [
-        "relay 'pool': 127.0.0.1@53 said: SERVFAIL; the known nodes are kept",
-        "relay 'pool': smtp.test resolves again",
+        "Relay 'pool': 127.0.0.1@53 said: SERVFAIL; the nodes stay as they are.",
+        "Relay 'pool': smtp.test resolves again.",
     ]
 
 
@@ -156,7 +155,7 @@ async def test_too_many_addresses_are_one_node_with_a_warning(
 ) -> None:
     async with World(smtp_test=answer(*(f"192.0.2.{n}" for n in range(1, 34)))) as world:
         assert world.told == ["+smtp.test"]
-    assert "it has 33 addresses, more than 32; it is one node for now" in caplog.text
+    assert "it has 33 addresses, more than 32; it is one node for now." in caplog.text
 
 
 async def test_other_plans_join_at_once_and_are_never_looked_up() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hand_turned import HandTurnedClock
 
-from probe.core.model import Loop, Node, NodePlan, Relay
+from probe.core.model import Node, NodePlan, Relay
 from probe.edges.resolver import DnsResolver
 from probe.engine.inspector import Inspector
 from probe.ports import ResolveFailure
@@ -130,18 +130,16 @@ class Told:
         self.successes += 1
 
 
-def unheard(loop: Loop) -> None:
+def unheard() -> None:
     """Heartbeats are another test's subject."""
 
 
 async def test_nodes_follow_the_zone(nsd: Nsd) -> None:
     await nsd.serving()
     clock, told = HandTurnedClock(), Told()
-    inspector = Inspector(
-        [RELAY], DnsResolver([nsd.address]), told, clock=clock, metrics=told, beat=unheard
-    )
+    inspector = Inspector([RELAY], DnsResolver([nsd.address]), told, clock=clock, metrics=told)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(inspector.run())
+        running = group.create_task(inspector.run(unheard))
         await clock.turn(0)
         assert told.nodes == ["192.0.2.1"]
 
