@@ -59,7 +59,7 @@ class Inspector:
         self._books = {r.name: NodeBook(r) for r in relays if r.plan is NodePlan.A}
 
     async def run(self, beat: Callable[[], None]) -> None:
-        """Turn for ever: look up what is due, or sleep until something is; no longer than `TURN`."""
+        """Turn for ever: look up what is due, or sleep until something is, at most `TURN`."""
         while self._fixed:
             self._roster.joined(self._fixed.pop(0))
         while True:
