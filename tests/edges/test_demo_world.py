@@ -81,8 +81,9 @@ async def test_a_node_insists_on_tls_and_login(world: World) -> None:
             assert client.mail(SENDER)[0] == 530, "accepted without STARTTLS"
             client.secured()
             assert client.mail(SENDER)[0] == 530, "accepted without AUTH"
+            client.user, client.password = USERNAME, "wrong"
             with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
-                client.login(USERNAME, "wrong")
+                client.auth("PLAIN", client.auth_plain)
             assert refused.value.smtp_code == 535
             client.login(USERNAME, world.password)
             assert client.mail(SENDER)[0] == 250
