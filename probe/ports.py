@@ -158,13 +158,18 @@ class Addresses:
 
     addresses: tuple[str, ...]  # IPv6 as in RFC 5952; sorted.
     ttl: float  # The least of the answers' TTLs (s).
+    silent: frozenset[int] = frozenset()  # IP versions (4, 6) that no server answered for.
 
 
 class Resolver(Protocol):
     """Looks up addresses."""
 
     async def addresses(self, name: str) -> Addresses:
-        """The A and AAAA records of a name. Raises ResolveFailure where no server answered."""
+        """The A and AAAA records of a name, within 5 s. Raises ResolveFailure.
+
+        Where no server answers for one of the two, the addresses of the other are still an
+        answer, with the version that is missing in `silent`; without any it is a failure.
+        """
 
 
 # ---- the journal

@@ -1,0 +1,121 @@
+"""The loop that looks up the relays' names, and says which nodes come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from probe.core.model import Node, NodePlan, Relay
+from probe.core.nodes import (
+    Change,
+    FellBack,
+    Joined,
+    NodeBook,
+    Retired,
+    answered,
+    fixed_nodes,
+    unanswered,
+)
+from probe.ports import Addresses, Clock, Metrics, ResolveFailure, Resolver
+
+TURN = 5.0  # The longest sleep between two turns (s).
+
+log = logging.getLogger("probe.inspector")
+
+
+class Roster(Protocol):
+    """Who is told which nodes are in force."""
+
+    def joined(self, node: Node) -> None:
+        """From now on the node is probed."""
+
+    def retired(self, node: Node) -> None:
+        """From now on the node is not probed. A relay's new nodes join before others retire."""
+
+
+class Inspector:
+    """Looks up each relay with NodePlan.A at its times; the nodes of other plans join at start.
+
+    It may be run again after it failed: what it knew of the nodes is kept.
+    """
+
+    def __init__(
+        self,
+        relays: Sequence[Relay],
+        resolver: Resolver,
+        roster: Roster,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self.trouble: dict[str, str] = {}  # What is wrong with the names of relays, by relay.
+        self._resolver = resolver
+        self._roster = roster
+        self._clock = clock
+        self._metrics = metrics
+        self._fixed = [node for relay in relays for node in fixed_nodes(relay)]
+        self._books = {r.name: NodeBook(r) for r in relays if r.plan is NodePlan.A}
+
+    async def run(self, beat: Callable[[], None]) -> None:
+        """Turn for ever: look up what is due, or sleep until something is, at most `TURN`."""
+        while self._fixed:
+            self._roster.joined(self._fixed.pop(0))
+        while True:
+            beat()
+            now = self._clock.now()
+            if due := [book for book in self._books.values() if book.next_lookup <= now]:
+                async with asyncio.TaskGroup() as group:
+                    for book in due:
+                        group.create_task(self._inspect(book))
+                continue
+            next_lookups = (book.next_lookup for book in self._books.values())
+            await self._clock.sleep_until(min([now + TURN, *next_lookups]))
+
+    async def _inspect(self, book: NodeBook) -> None:
+        """One lookup, and what follows from it."""
+        relay = book.relay
+        try:
+            found = await self._resolver.addresses(relay.host)
+        except ResolveFailure as failure:
+            self._troubled(relay, str(failure))
+            following, changes = unanswered(book, self._clock.now())
+        else:
+            self._resolved(relay, found)
+            following, changes = answered(
+                book, found.addresses, self._clock.now(), ttl=found.ttl, silent=found.silent
+            )
+        self._books[relay.name] = following
+        for change in changes:
+            self._tell(relay, change)
+
+    def _resolved(self, relay: Relay, found: Addresses) -> None:
+        """Take note of an answer; one without any address is no success."""
+        if found.addresses:
+            self._metrics.resolved(relay.name, self._clock.wall(self._clock.now()))
+        if not found.addresses:
+            self._troubled(relay, f"{relay.host} has no addresses")
+        elif found.silent:
+            versions = " and ".join(f"IPv{version}" for version in sorted(found.silent))
+            self._troubled(relay, f"no server says which {versions} addresses {relay.host} has")
+        elif self.trouble.pop(relay.name, None):
+            log.info("Relay %r: %s resolves again.", relay.name, relay.host)
+
+    def _troubled(self, relay: Relay, text: str) -> None:
+        """Keep what is wrong, and say it once for as long as it lasts."""
+        if relay.name not in self.trouble:
+            log.warning("Relay %r: %s; the nodes stay as they are.", relay.name, text)
+        self.trouble[relay.name] = text
+
+    def _tell(self, relay: Relay, change: Change) -> None:
+        """Pass a change of the nodes on."""
+        match change:
+            case Joined(node):
+                log.info("Relay %r: node %s joins.", relay.name, node.name)
+                self._roster.joined(node)
+            case Retired(node):
+                log.info("Relay %r: node %s is retired.", relay.name, node.name)
+                self._roster.retired(node)
+            case FellBack(reason):
+                log.warning("Relay %r: %s; it is one node for now.", relay.name, reason)

@@ -1,0 +1,115 @@
+"""The demo's mail servers, used by clients that know nothing of them."""
+
+import asyncio
+import imaplib
+import smtplib
+import ssl
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from probe.demo.node import DemoNode
+from probe.demo.world import HOST, RECIPIENT, RELAY_HOST, SENDER, USERNAME, World, demo_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with demo_world(tmp_path) as running:
+        yield running
+
+
+class Client(smtplib.SMTP):
+    """Connects to a node by address, and verifies it against the relay's name."""
+
+    def __init__(self, world: World, node: DemoNode) -> None:
+        super().__init__(HOST, node.port, local_hostname="prober.test", timeout=5)
+        self._host = RELAY_HOST
+        self.world = world
+
+    def secured(self) -> "Client":
+        context = ssl.create_default_context(cafile=self.world.ca_file)
+        self.starttls(context=context)
+        self.ehlo()
+        return self
+
+    def ready(self) -> "Client":
+        self.secured().login(USERNAME, self.world.password)
+        return self
+
+
+def letter(subject: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = SENDER, RECIPIENT, subject
+    message.set_content("Hello.\n.\nA line with a dot before.\n")
+    return message
+
+
+def submit(world: World, node: DemoNode, subject: str) -> None:
+    with Client(world, node).ready() as client:
+        client.send_message(letter(subject))
+
+
+def arrived(world: World, count: int) -> list[bytes]:
+    """The messages in INBOX, once there are so many."""
+    context = ssl.create_default_context(cafile=world.ca_file)
+    with imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=5) as client:
+        client.login(USERNAME, world.password)
+        while int(client.select("INBOX")[1][0] or b"0") < count:
+            client.noop()
+        _, found = client.fetch(f"1:{count}", "(BODY.PEEK[])")
+        return [part[1] for part in found if isinstance(part, tuple)]
+
+
+async def test_every_node_delivers_what_it_accepts(world: World) -> None:
+    assert [node.name for node in world.nodes] == ["node1", "node2", "node3"]
+    for node in world.nodes:
+        await asyncio.to_thread(submit, world, node, f"by {node.name}")
+    messages = await asyncio.to_thread(arrived, world, 3)
+    for node in world.nodes:
+        (message,) = [m for m in messages if f"Subject: by {node.name}\r\n".encode() in m]
+        stamp = f"Received: from prober.test by {node.name}.demo.test with ESMTPSA id "
+        assert message.startswith(f"Return-Path: <{SENDER}>\r\n{stamp}".encode())
+        assert message.endswith(b"\r\n\r\nHello.\r\n.\r\nA line with a dot before.\r\n")
+
+
+async def test_a_node_insists_on_tls_and_login(world: World) -> None:
+    def attempts() -> None:
+        with Client(world, world.nodes[0]) as client:
+            client.ehlo()
+            assert client.mail(SENDER)[0] == 530, "accepted without STARTTLS"
+            client.secured()
+            assert client.mail(SENDER)[0] == 530, "accepted without AUTH"
+            client.user, client.password = USERNAME, "wrong"
+            with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+                client.auth("PLAIN", client.auth_plain)
+            assert refused.value.smtp_code == 535
+            client.login(USERNAME, world.password)
+            assert client.mail(SENDER)[0] == 250
+            assert client.rcpt("somebody@else.test")[0] == 550
+
+    await asyncio.to_thread(attempts)
+
+
+async def test_the_mailbox_insists_on_its_password(world: World) -> None:
+    def attempt() -> None:
+        context = ssl.create_default_context(cafile=world.ca_file)
+        with (
+            imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=5) as client,
+            pytest.raises(imaplib.IMAP4.error),
+        ):
+            client.login(USERNAME, "wrong")
+
+    await asyncio.to_thread(attempt)
+
+
+async def test_the_world_ends_while_clients_are_connected(tmp_path: Path) -> None:
+    async with asyncio.timeout(5), demo_world(tmp_path) as world:
+        context = ssl.create_default_context(cafile=world.ca_file)
+        reader, writer = await asyncio.open_connection(HOST, world.inbox.port, ssl=context)
+        assert (await reader.readline()).startswith(b"* OK")
+        smtp_reader, smtp_writer = await asyncio.open_connection(HOST, world.nodes[0].port)
+        assert (await smtp_reader.readline()).startswith(b"220")
+    writer.close()
+    smtp_writer.close()
