@@ -111,8 +111,15 @@ class Session(Protocol):
     folder: str  # As the server calls it.
     uidvalidity: int
     uidnext: int  # As of the SELECT.
-    exists: int  # Messages in the folder, as last heard.
     can_uidplus: bool
+
+    @property
+    def exists(self) -> int:
+        """Messages in the folder, as last heard."""
+
+    @property
+    def announced(self) -> int:
+        """How often the server spoke of new messages: one may come just as another goes."""
 
     async def poll(self) -> int:
         """NOOP; the number of messages in the folder."""

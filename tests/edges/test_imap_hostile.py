@@ -1,0 +1,385 @@
+"""Servers that break every rule: whatever they do, reading fails at once, with words, and bounded.
+
+Each server here is a script on a real socket: it reads commands and sends what the script says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import pytest
+
+from probe.core.model import ImapServer, Mailbox, TlsMode
+from probe.edges.imap import ImapReader
+from probe.ports import ImapFailure, ImapLoginRefused
+
+Read = asyncio.StreamReader
+Write = asyncio.StreamWriter
+Script = Callable[[Read, Write], Awaitable[None]]
+
+CAPABILITIES = "IMAP4rev1 IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
+
+
+@dataclass
+class FixedSecret:
+    value: str = "s3cret"
+
+    def read(self) -> str:
+        return self.value
+
+
+@asynccontextmanager
+async def serving(script: Script) -> AsyncIterator[int]:
+    """A server that plays `script` on every connection; yields its port."""
+
+    async def play(reader: Read, writer: Write) -> None:
+        try:
+            with suppress(ConnectionError, ValueError):
+                await script(reader, writer)
+        finally:
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def keep(reader: Read, writer: Write) -> None:
+        players.append(asyncio.create_task(play(reader, writer)))
+
+    players: list[asyncio.Task[None]] = []
+    server = await asyncio.start_server(keep, "127.0.0.1", 0, limit=1 << 20)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for player in players:
+            player.cancel()
+        await asyncio.gather(*players, return_exceptions=True)
+
+
+def reader_of(port: int, *, tls: TlsMode = TlsMode.NONE, deadline: float = 0.3) -> ImapReader:
+    server = ImapServer("127.0.0.1", port, 'pro"be', tls)
+    return ImapReader(
+        Mailbox("corp", "probe@corp.test", server),
+        FixedSecret(),
+        opening=deadline,
+        deadline=deadline,
+    )
+
+
+def honest(**special: str | bytes) -> Script:
+    """A server that answers as it should, but for the commands named, where `TAG` is the tag."""
+    replies: dict[str, str | bytes] = {
+        "greeting": "* OK ready\r\n",
+        "CAPABILITY": f"* CAPABILITY {CAPABILITIES}\r\nTAG OK done\r\n",
+        "AUTHENTICATE": "TAG OK [CAPABILITY IMAP4rev1] in\r\n",
+        "LOGIN": "TAG OK in\r\n",
+        "LIST": '* LIST (\\Junk) "/" "Spam \\"x\\""\r\nTAG OK\r\n',
+        "SELECT": "* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 12] x\r\nTAG OK done\r\n",
+        "NOOP": "TAG OK\r\n",
+        "SEARCH": "* SEARCH 9 11 10\r\nTAG OK\r\n",
+        "FETCH": "TAG OK\r\n",
+        "STORE": "TAG OK\r\n",
+        "EXPUNGE": "TAG OK\r\n",
+        "IDLE": "+ idling\r\n",
+        "DONE": "TAG OK done\r\n",
+        "LOGOUT": "* BYE\r\nTAG OK\r\n",
+    } | special
+
+    async def script(reader: Read, writer: Write) -> None:
+        def say(what: str, tag: str) -> None:
+            reply = replies[what]
+            raw = reply if isinstance(reply, bytes) else reply.encode("latin-1")
+            writer.write(raw.replace(b"TAG", tag.encode()))
+
+        say("greeting", "")
+        tag = ""
+        while line := (await reader.readline()).decode().strip():
+            if line == "DONE":
+                say("DONE", tag)
+                continue
+            tag, words = line.split(" ", 1)
+            say(words.removeprefix("UID ").split(" ")[0], tag)
+            await writer.drain()
+
+    return script
+
+
+async def use_all(reader: ImapReader) -> None:
+    """Everything that a session can do, once."""
+    async with reader.open("INBOX") as session:
+        await session.poll()
+        await session.search(1)
+        await session.search_tagged(1, 3)
+        await session.fetch([9], body=True)
+        await session.idle(0.01)
+        await session.poll()
+        await session.remove([9])
+
+
+async def failure_of(script: Script, *, deadline: float = 0.3) -> str:
+    """The text of the ImapFailure that this server leads to, with no task left behind."""
+    before = asyncio.all_tasks()
+    async with serving(script) as port:
+        with pytest.raises(ImapFailure) as caught:
+            async with asyncio.timeout(5):
+                await use_all(reader_of(port, deadline=deadline))
+    text = str(caught.value)
+    assert text.isprintable(), "a failure's text is clean"
+    assert len(text) < 400, "a failure's text is short"
+    assert "s3cret" not in text, "a failure's text holds no secret"
+    assert asyncio.all_tasks() <= before, "no task is left behind"
+    return text
+
+
+async def test_an_honest_server_is_read() -> None:
+    async with serving(honest()) as port:
+        await use_all(reader_of(port))
+        assert await reader_of(port).junk_folder() == 'Spam "x"'
+
+
+BROKEN = {
+    "bye_greeting": (honest(greeting="* BYE too busy\r\n"), "too busy"),
+    "preauth": (honest(greeting="* PREAUTH hi\r\n"), "PREAUTH"),
+    "http": (honest(greeting="HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP/1.1 400"),
+    "binary_greeting": (honest(greeting=b"\x00\xff\x1b[2J\xed\xa0\x80\r\n"), "greets"),
+    "unknown_tag": (honest(NOOP="ZZZ9 OK hm\r\n"), "does not speak IMAP"),
+    "binary_tag": (honest(NOOP=b"\xff\xfe OK\r\n"), "does not speak IMAP"),
+    "empty_lines": (honest(NOOP="\r\n\r\n"), "does not speak IMAP"),
+    "bye": (honest(NOOP="* BYE \x1b[31mshutting down\x00\r\n"), "shutting down"),
+    "refused_select": (honest(SELECT="TAG NO no such folder\r\n"), "no such folder"),
+    "bad_select": (honest(SELECT="* 3 EXISTS\r\nTAG OK\r\n"), "UIDVALIDITY"),
+    "refused_idle": (honest(IDLE="TAG NO not now\r\n"), "not now"),
+    "search_garbage": (honest(SEARCH="* SEARCH 1 two\r\nTAG OK\r\n"), "garbage"),
+    "search_huge_number": (honest(SEARCH=f"* SEARCH {'9' * 5000}\r\nTAG OK\r\n"), "garbage"),
+    "giant_literal": (
+        honest(FETCH=b"* 1 FETCH (UID 9 BODY[HEADER]<0> {99999999999}\r\n" + b"x" * 100_000),
+        "literal of 99999999999",
+    ),
+    "endless_literal_number": (
+        honest(FETCH="* 1 FETCH (UID 9 BODY[TEXT] {" + "9" * 5000 + "}\r\n"),
+        "FETCH: no end",
+    ),
+    "many_literals": (honest(FETCH="* 1 FETCH (" + "X {1}\r\na" * 20 + ")\r\n"), "literal"),
+    "too_much": (
+        honest(FETCH=("* 1 FETCH (UID 9 BODY[HEADER] {60000}\r\n" + "x" * 60000 + ")\r\n") * 40),
+        "more than was asked for",
+    ),
+    "endless_line": (honest(NOOP="* " + "x" * 3_000_000), "line of more than"),
+    "plus_for_nothing": (honest(NOOP="+ go on\r\n"), "nobody offered"),
+    "silent_expunge": (honest(EXPUNGE=""), "EXPUNGE: no end"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_broken_server_is_a_failure_with_words(name: str) -> None:
+    script, words = BROKEN[name]
+    assert words in await failure_of(script)
+
+
+STEPS = ["greeting", "CAPABILITY", "AUTHENTICATE", "SELECT", "NOOP", "SEARCH", "FETCH", "IDLE"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_server_that_closes_is_noticed_at_once(step: str) -> None:
+    async def script(reader: Read, writer: Write) -> None:
+        play = asyncio.ensure_future(honest(**{step: ""})(reader, Marked(writer, step)))
+        await play
+
+    class Marked:
+        """A writer that ends the script instead of keeping silent."""
+
+        def __init__(self, writer: Write, step: str) -> None:
+            self._writer = writer
+            self.drain = writer.drain
+
+        def write(self, raw: bytes) -> None:
+            if not raw:
+                raise ConnectionResetError
+            self._writer.write(raw)
+
+    began = asyncio.get_running_loop().time()
+    text = await failure_of(script, deadline=4)
+    assert "connection lost" in text
+    assert asyncio.get_running_loop().time() - began < 2, "nobody waits for a deadline"
+
+
+@pytest.mark.parametrize("step", [*STEPS, "DONE", "STORE"])
+async def test_a_server_that_falls_silent_is_given_up(step: str) -> None:
+    text = await failure_of(honest(**{step: ""}))
+    assert "no end within 0.3 s" in text
+
+
+async def test_a_server_that_sends_one_byte_at_a_time_is_read() -> None:
+    async def script(reader: Read, writer: Write) -> None:
+        class Slow:
+            drain = writer.drain
+
+            def write(self, raw: bytes) -> None:
+                for byte in raw:
+                    writer.write(bytes([byte]))
+
+        await honest(FETCH=message(9))(reader, Slow())  # type: ignore[arg-type]
+
+    async with serving(script) as port, reader_of(port, deadline=3).open("INBOX") as session:
+        assert [one.uid for one in await session.fetch([9], body=True)] == [9]
+
+
+def message(uid: int) -> str:
+    return (
+        f'* 1 FETCH (FLAGS (\\Seen "a * b") UID {uid} RFC822.SIZE 30 BODY[HEADER]<0> {{11}}\r\n'
+        f'A: b{{5}}\r\n\r\n BODY[TEXT]<0> "a \\"* b")\r\nTAG OK\r\n'
+    )
+
+
+async def test_literals_and_strings_are_taken_as_they_are() -> None:
+    async with serving(honest(FETCH=message(9))) as port:
+        async with reader_of(port).open("INBOX") as session:
+            (one,) = await session.fetch([9], body=True)
+    assert (one.size, one.header, one.body) == (30, b"A: b{5}\r\n\r\n", b'a "* b')
+
+
+async def test_three_thousand_messages_in_one_answer_neither_recurse_nor_stall() -> None:
+    lines = "".join(
+        f"* {n} FETCH (UID {n} RFC822.SIZE 9 BODY[HEADER]<0> {{4}}\r\nA: b)\r\n"
+        for n in range(1, 3001)
+    )
+    async with serving(honest(FETCH=lines + "TAG OK\r\n")) as port:
+        async with reader_of(port, deadline=5).open("INBOX") as session:
+            began = asyncio.get_running_loop().time()
+            found = await session.fetch(range(1, 3001), body=False)
+            assert len(found) == 3000
+            assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_a_flood_is_refused_in_bounded_memory() -> None:
+    async def script(reader: Read, writer: Write) -> None:
+        await honest(NOOP="")(Once(reader), writer)  # type: ignore[arg-type]
+        while True:
+            writer.write(b"* 5 EXISTS\r\n" * 10_000)
+            await writer.drain()
+
+    class Once:
+        """Ends the honest part after NOOP."""
+
+        def __init__(self, reader: Read) -> None:
+            self._reader = reader
+
+        async def readline(self) -> bytes:
+            line = await self._reader.readline()
+            return b"" if b"NOOP" in line else line
+
+    tracemalloc.start()
+    try:
+        text = await failure_of(script, deadline=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "floods" in text or "no end within" in text
+    assert peak < 8 << 20
+
+
+async def test_a_refused_login_is_told_apart_and_hides_the_secret() -> None:
+    async with serving(honest(AUTHENTICATE="TAG NO wrong password s3cret\r\n")) as port:
+        with pytest.raises(ImapLoginRefused, match=r"wrong password \*\*\*"):
+            await use_all(reader_of(port))
+
+
+async def test_a_server_in_trouble_does_not_count_as_refusing_the_login() -> None:
+    async with serving(honest(AUTHENTICATE="TAG NO [UNAVAILABLE] later\r\n")) as port:
+        with pytest.raises(ImapFailure) as caught:
+            await use_all(reader_of(port))
+    assert not isinstance(caught.value, ImapLoginRefused)
+
+
+async def test_user_and_folder_are_quoted_where_there_is_only_login() -> None:
+    heard: list[str] = []
+
+    async def script(reader: Read, writer: Write) -> None:
+        class Listening:
+            async def readline(self) -> bytes:
+                line = await reader.readline()
+                heard.append(line.decode().strip())
+                return line
+
+        plain = "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n"
+        await honest(CAPABILITY=plain)(Listening(), writer)  # type: ignore[arg-type]
+
+    async with serving(script) as port, reader_of(port).open('R&D "x" \u00fc'):
+        pass
+    commands = [re.sub(r"^\S+ ", "", line) for line in heard]
+    assert 'LOGIN "pro\\"be" "s3cret"' in commands
+    assert 'SELECT "R&-D \\"x\\" &APw-"' in commands
+
+
+async def test_starttls_is_required() -> None:
+    async with serving(honest()) as port:
+        with pytest.raises(ImapFailure, match="does not offer STARTTLS"):
+            await use_all(reader_of(port, tls=TlsMode.STARTTLS))
+
+
+@pytest.mark.parametrize("delayed", [False, True])
+async def test_text_before_tls_is_taken_for_an_injection(delayed: bool) -> None:
+    offer = "* CAPABILITY IMAP4rev1 STARTTLS\r\nTAG OK\r\n"
+    extra = "* CAPABILITY" if delayed else "* CAPABILITY AUTH=PLAIN\r\n"
+    script = honest(CAPABILITY=offer, STARTTLS=f"TAG OK go\r\n{extra}")
+    async with serving(script) as port:
+        with pytest.raises(ImapFailure, match="between STARTTLS and TLS"):
+            await use_all(reader_of(port, tls=TlsMode.STARTTLS))
+
+
+async def test_a_server_without_tls_behind_starttls_is_a_tls_failure() -> None:
+    offer = "* CAPABILITY IMAP4rev1 STARTTLS\r\nTAG OK\r\n"
+    script = honest(CAPABILITY=offer, STARTTLS="TAG OK go\r\n")
+    async with serving(script) as port:
+        with pytest.raises(ImapFailure):
+            await use_all(reader_of(port, tls=TlsMode.STARTTLS))
+
+
+async def test_nobody_listening_is_a_failure() -> None:
+    async with serving(honest()) as port:
+        pass
+    with pytest.raises(ImapFailure, match=r"(?i)connect"):
+        await use_all(reader_of(port))
+
+
+async def test_lines_in_one_segment_with_the_end_of_idle_are_not_lost() -> None:
+    script = honest(
+        IDLE="+ idling\r\n* 4 EXISTS\r\n", DONE="* 5 EXISTS\r\nTAG OK\r\n* 6 EXISTS\r\n"
+    )
+    async with serving(script) as port, reader_of(port).open("INBOX") as session:
+        await session.idle(0.2)
+        assert await session.poll() == 6
+        assert session.announced == 4
+
+
+async def test_a_cancelled_idle_leaves_the_session_of_use() -> None:
+    async with serving(honest()) as port, reader_of(port).open("INBOX") as session:
+        for turns in range(8):
+            idle = asyncio.create_task(session.idle(30))
+            for _ in range(turns):
+                await asyncio.sleep(0.001)
+            idle.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await idle
+            assert await session.poll() == 3
+
+
+async def test_a_cancelled_command_drops_the_connection() -> None:
+    async with serving(honest(SEARCH="")) as port, reader_of(port).open("INBOX") as session:
+        search = asyncio.create_task(session.search(1))
+        await asyncio.sleep(0)
+        search.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await search
+        with pytest.raises(ImapFailure):
+            await session.poll()
+
+
+async def test_the_last_message_is_not_taken_for_a_new_one() -> None:
+    async with serving(honest()) as port, reader_of(port).open("INBOX") as session:
+        assert await session.search(12) == []
+        assert await session.search(10) == [10, 11]
