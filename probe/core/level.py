@@ -57,7 +57,7 @@ class RouteLevel:
 class MailboxLevel:
     """What is on its way to one mailbox."""
 
-    in_flight: int = 0
+    expected: int = 0  # Launched and not seen, those being submitted included.
     newest_acceptance: float | None = None
 
 
@@ -84,9 +84,13 @@ class Levels:
         """A record has changed."""
         self.of(new.probe.route).change(old, new)
         level = self.mailbox(new.probe.route.mailbox)
-        level.in_flight += new.in_flight - (old is not None and old.in_flight)
+        level.expected += _expected(new) - (old is not None and _expected(old))
         if new.in_flight and new.accepted is not None:
             level.newest_acceptance = max(level.newest_acceptance or new.accepted, new.accepted)
+
+
+def _expected(record: Record) -> bool:
+    return record.arrived is None and not record.settled
 
 
 def _overdue(record: Record) -> bool:

@@ -63,10 +63,10 @@ class Sight:
         """Whether the mailbox is not being read."""
         return self._stretches[-1].end is None
 
-    def watch(self, folder: str) -> None:
-        """From now on this folder must be read, too."""
-        if folder not in self._proofs:
-            self._proofs[folder] = None
+    def absent(self, folder: str) -> None:
+        """There is no such folder: nothing is to be waited for from there."""
+        self._proofs.pop(folder, None)
+        self._reopen(folder)
 
     def proved(self, folder: str, started: float) -> None:
         """A search of this folder, begun at `started`, has succeeded."""
@@ -74,10 +74,7 @@ class Sight:
         self._proofs[folder] = started
         if not self.blind and before is not None and started - before > GAP:
             self._open(before, UnknownCause.PROBER, pending={folder})
-        stretch = self._stretches[-1]
-        stretch.pending.discard(folder)
-        if stretch.end is None and not stretch.pending:
-            stretch.end = self.proof or started
+        self._reopen(folder)
 
     def blinded(self, folder: str, now: float) -> None:
         """A read of this folder has failed."""
@@ -100,6 +97,13 @@ class Sight:
             if stretch.voids(node, begin, end):
                 return stretch.cause
         return None
+
+    def _reopen(self, folder: str) -> None:
+        """The folder needs no further proof; the stretch ends with the last that does."""
+        stretch = self._stretches[-1]
+        stretch.pending.discard(folder)
+        if stretch.end is None and not stretch.pending and self.proof is not None:
+            stretch.end = self.proof
 
     def _open(self, start: float, cause: UnknownCause, *, pending: set[str]) -> None:
         self._stretches.append(Stretch(start, cause, pending, settles=False))

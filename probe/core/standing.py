@@ -1,4 +1,4 @@
-"""How a route is doing, by its newest verdicts."""
+"""How a route is doing, by its newest verdicts, and how all of them are."""
 
 from __future__ import annotations
 
@@ -18,3 +18,14 @@ def standing(verdicts: Sequence[Verdict]) -> State:
         return State.OK
     failing = all(isinstance(verdict, Bad) for verdict in judged[-DOWN_AFTER:])
     return State.DOWN if failing and len(judged) >= DOWN_AFTER else State.DEGRADED
+
+
+def overall(states: Sequence[State]) -> State:
+    """The state of everything: down only if everything is."""
+    if states and all(state is State.DOWN for state in states):
+        return State.DOWN
+    if any(state in (State.DOWN, State.DEGRADED) for state in states):
+        return State.DEGRADED
+    if not states or State.UNKNOWN in states:
+        return State.UNKNOWN
+    return State.OK

@@ -48,7 +48,9 @@ class Courier:
         metrics: Metrics,
         clock: Clock,
         accepted_before: dict[Acquaintance, float],
+        wakes: Mapping[str, asyncio.Event],
     ) -> None:
+        """`wakes`: set for the mailbox that a probe is on its way to."""
         self._lines = lines
         self._scribe = scribe
         self._books = books
@@ -56,6 +58,7 @@ class Courier:
         self._metrics = metrics
         self._clock = clock
         self._accepted_before = accepted_before
+        self._wakes = wakes
         self._gates = {name: Lockout() for name in lines}
         self._answered = asyncio.Condition()
 
@@ -74,8 +77,10 @@ class Courier:
         try:
             self._books.ledger.launched(Record(probe), line.relay.timeouts)
             await self._journal.launch(probe)
+            self._wakes[key.mailbox].set()
             attempt = await self._submit(line, node, letter, sequence=probe.sequence)
             self._books.post(self._books.ledger.submitted(probe.sequence, attempt))
+            self._wakes[key.mailbox].set()
             self._note(route, attempt)
         except Exception:
             log.exception("Probe %d on %s broke.", probe.sequence, key)

@@ -15,10 +15,12 @@ from probe.core.model import (
     Folder,
     Good,
     Mailbox,
+    Part,
     Place,
     Record,
     Sender,
     Sighting,
+    Tag,
     UnmatchedCause,
 )
 from probe.core.recognise import Conflict, NotOurs, OldJournal, Ours, OurShort, Untagged
@@ -47,6 +49,7 @@ class Desk:
         journal: Journal,
         metrics: Metrics,
         clock: Clock,
+        wakes: Mapping[str, asyncio.Event],
     ) -> None:
         """`keys` verify tags; `lifetime`: how old a tag may be (s)."""
         self._instance = instance
@@ -59,7 +62,7 @@ class Desk:
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
-        self._wakes = {name: asyncio.Event() for name in mailboxes}
+        self._wakes = wakes
         self._conflict: float | None = None
 
     # ---- what the watchers ask
@@ -68,9 +71,18 @@ class Desk:
         """Whether a message has to be fetched whole."""
         return recognise.might_be_tagged(header) or recognise.is_report(header)
 
-    def is_ours(self, header: bytes) -> bool:
-        """Whether a message carries a tag that this instance signed: only such may be removed."""
-        return isinstance(self._recognise(header, b"", cleaning=True), Ours | OldJournal)
+    def is_ours(self, content: bytes) -> bool:
+        """Whether a message, or a DSN by what it returns, has a tag that this instance signed.
+
+        Only such messages may be removed.
+        """
+        header, _, body = content.partition(b"\r\n\r\n")
+        if isinstance(self._recognise(header, body, cleaning=True), Ours | OldJournal):
+            return True
+        report = bounce.parse(header, body)
+        tags = () if report is None else (tag.verify(t, self._keys) for t in report.tokens)
+        instance = tag.digest_of_instance(self._instance)
+        return any(isinstance(t, Tag) and t.instance == instance for t in tags)
 
     def wake(self, mailbox: str) -> asyncio.Event:
         """Set when a message for this mailbox is on its way."""
@@ -79,34 +91,44 @@ class Desk:
     def expecting(self, mailbox: str) -> Expectation:
         """What is on its way to this mailbox."""
         level = self._books.ledger.levels.mailbox(mailbox)
-        return Expectation(youngest=level.newest_acceptance, count=level.in_flight)
+        return Expectation(in_flight=level.expected, youngest=level.newest_acceptance)
 
     # ---- what the watchers tell
 
-    def proved(self, mailbox: str, folder: str, started: float) -> None:
+    def proved(self, mailbox: str, folder: Folder, started: float) -> None:
         """A search that began at `started` succeeded, and all that it found has been received."""
         sight = self._sights[mailbox]
         was_blind = sight.blind
         sight.proved(folder, started)
+        self._show(mailbox)
         if was_blind and not sight.blind:
             log.info("Mailbox %s is being read.", mailbox)
-        proof = sight.proof
-        last_ok = None if proof is None else self._clock.wall(proof)
+
+    def blinded(self, mailbox: str, folder: Folder, why: str) -> None:
+        """The folder cannot be read, for this reason."""
+        self._sights[mailbox].blinded(folder, self._clock.now())
+        self._show(mailbox)
+        log.warning("Mailbox %s cannot be read (%s): %s", mailbox, folder, why)
+
+    def absent(self, mailbox: str, folder: Folder) -> None:
+        """The mailbox has no such folder: nothing is to be waited for from there."""
+        self._sights[mailbox].absent(folder)
+        self._show(mailbox)
+
+    def _show(self, mailbox: str) -> None:
+        sight = self._sights[mailbox]
+        last_ok = None if sight.proof is None else self._clock.wall(sight.proof)
         self._metrics.read(mailbox, up=not sight.blind, last_ok=last_ok)
 
-    def blinded(self, mailbox: str, folder: str, why: str) -> None:
-        """The mailbox could not be read."""
-        sight = self._sights[mailbox]
-        sight.blinded(folder, self._clock.now())
-        log.warning("Mailbox %s cannot be read: %s", mailbox, why)
-        proof = sight.proof
-        last_ok = None if proof is None else self._clock.wall(proof)
-        self._metrics.read(mailbox, up=False, last_ok=last_ok)
-
     async def receive(
-        self, fetched: Fetched, place: Place, folder: Folder, seen: float
+        self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message that was not looked at before, in any folder of any mailbox."""
+        """A message was found; returns when what it says is durable.
+
+        With `rescan` it may have been received before under another UID. The ledger knows
+        copies by their places, whichever way they are found; what was counted as not ours then
+        is not counted again.
+        """
         if await self._returned(fetched, place, seen):
             return
         match self._recognise(fetched.header, fetched.body):
@@ -120,8 +142,10 @@ class Desk:
             case Conflict():
                 self._conflict = self._clock.now()
                 self._unmatched(place, UnmatchedCause.FOREIGN)
-            case NotOurs(cause):
+            case NotOurs(cause) if not rescan:
                 self._unmatched(place, cause)
+            case NotOurs():
+                pass
             case Untagged():
                 pass
             case never:
@@ -208,6 +232,7 @@ class Desk:
                 fetched.header,
                 accepted_wall=self._clock.wall(accepted),
                 seen_wall=self._clock.wall(seen),
+                launched_wall=self._clock.wall(probe.launched),
             ),
             authentication=authentication.results(
                 fetched.header, authserv_id=mailbox.authserv_id
@@ -215,7 +240,7 @@ class Desk:
         )
         await self._settle(self._books.ledger.sighted(sighting, record), mailbox, seen)
 
-    def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[message.Part]:
+    def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
         return message.inspect(
             fetched.header,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from probe.engine.books import Books
 from probe.engine.desk import Desk
+from probe.engine.overview import Overview
 from probe.engine.roster import Roster
 from probe.engine.supervisor import Beat
 from probe.ports import Clock, Journal, Metrics
@@ -28,6 +29,7 @@ class Publisher:
         books: Books,
         desk: Desk,
         roster: Roster,
+        overview: Overview,
         journal: Journal,
         metrics: Metrics,
         clock: Clock,
@@ -37,6 +39,7 @@ class Publisher:
         self._books = books
         self._desk = desk
         self._roster = roster
+        self._overview = overview
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
@@ -49,6 +52,7 @@ class Publisher:
             beat()
             self._watch_clock()
             self._roster.forget_settled()
+            self._overview.refresh()
             self.publish()
             self._prune()
             await asyncio.sleep(TURN)

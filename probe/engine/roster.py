@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 from probe.core.model import Node, Route, RouteKey
 from probe.engine.books import Books
 from probe.engine.sender import Sender
 from probe.ports import Metrics
 
-log = logging.getLogger("probe.roster")
-
 Combination = tuple[str, str, str]  # relay, sender, mailbox
+
+
+class Plan(Protocol):
+    """How often a combination is probed, and how long is waited for it (s)."""
+
+    @property
+    def interval(self) -> float:
+        """From one probe to the next."""
+
+    @property
+    def deadline(self) -> float:
+        """Later after acceptance is late."""
+
+    @property
+    def give_up(self) -> float:
+        """Later after acceptance is lost."""
 
 
 class Roster:
@@ -20,13 +34,13 @@ class Roster:
 
     def __init__(
         self,
-        plans: Mapping[Combination, tuple[float, float, float]],
+        plans: Mapping[Combination, Plan],
         *,
         sender: Sender,
         books: Books,
         metrics: Metrics,
     ) -> None:
-        """`plans`: interval, deadline and give-up (s) of each combination that is probed."""
+        """`plans`: one for each combination that is probed."""
         self._plans = plans
         self._sender = sender
         self._books = books
@@ -34,15 +48,10 @@ class Roster:
         self._nodes: dict[Node, list[Route]] = {}
         self._retired: set[RouteKey] = set()
 
-    @property
-    def routes(self) -> Iterable[Route]:
-        """The routes in force."""
-        return (route for routes in self._nodes.values() for route in routes)
-
     def joined(self, node: Node) -> None:
         """A node is probed from now on."""
         routes = [
-            Route(RouteKey(relay, node.name, sender, mailbox), *plan)
+            _route(RouteKey(relay, node.name, sender, mailbox), plan)
             for (relay, sender, mailbox), plan in self._plans.items()
             if relay == node.relay
         ]
@@ -66,13 +75,12 @@ class Roster:
         """Whether the configuration has this combination at all."""
         return (key.relay, key.sender, key.mailbox) in self._plans
 
-    def adopt(self, key: RouteKey, deadline: float, give_up: float) -> None:
-        """A route whose node is gone has something open from the last run."""
-        if key in self._retired or any(route.key == key for route in self.routes):
+    def adopt(self, key: RouteKey) -> None:
+        """Something of this route is open from the last run; its node may have gone since."""
+        if key in self._books.histories:
             return
-        interval = self._plans[key.relay, key.sender, key.mailbox][0]
         self._books.open(key)
-        self._metrics.add_route(Route(key, interval, deadline, give_up))
+        self._metrics.add_route(_route(key, self._plans[key.relay, key.sender, key.mailbox]))
         self._metrics.retire_route(key)
         self._retired.add(key)
 
@@ -82,3 +90,7 @@ class Roster:
             self._retired.discard(key)
             self._metrics.forget_route(key)
             self._books.drop(key)
+
+
+def _route(key: RouteKey, plan: Plan) -> Route:
+    return Route(key, plan.interval, plan.deadline, plan.give_up)

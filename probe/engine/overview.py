@@ -1,0 +1,79 @@
+"""How everything stands, put together for the status page and the API."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from probe.core.model import Bad, Good, RouteKey, State, Unknown, Verdict
+from probe.core.standing import overall, standing
+from probe.core.status import Health, Mark, RouteStatus, Status
+from probe.engine.books import Books, History
+from probe.engine.sender import Sender
+from probe.engine.supervisor import Supervisor
+from probe.ports import Clock
+
+
+class Overview:
+    """Answers what pages ask; keeps since when the state is what it is."""
+
+    def __init__(
+        self, books: Books, sender: Sender, supervisor: Supervisor, *, clock: Clock
+    ) -> None:
+        self._books = books
+        self._sender = sender
+        self._supervisor = supervisor
+        self._clock = clock
+        self._state = State.UNKNOWN
+        self._since = clock.now()
+
+    def refresh(self) -> None:
+        """Notice that the state has changed."""
+        state = overall([standing(h.verdicts) for h in self._books.histories.values()])
+        if state is not self._state:
+            self._state, self._since = state, self._clock.now()
+
+    def status(self) -> Status:
+        """Everything at this moment."""
+        self.refresh()
+        routes = sorted(self._books.histories.items())
+        return Status(
+            state=self._state,
+            since=self._clock.wall(self._since),
+            routes=tuple(self._route(key, history) for key, history in routes),
+        )
+
+    def health(self) -> Health:
+        """Whether our own loops turn."""
+        stalled = self._supervisor.stalled()
+        ready = self._sender.ready
+        detail = f"These loops have not turned for a minute: {', '.join(stalled)}."
+        waiting = "No probe has been scheduled yet."
+        return Health(
+            healthy=not stalled,
+            ready=ready,
+            detail=detail if stalled else "" if ready else waiting,
+        )
+
+    def _route(self, key: RouteKey, history: History) -> RouteStatus:
+        level = self._books.level(key)
+        return RouteStatus(
+            key=key,
+            state=standing(history.verdicts),
+            in_flight=level.in_flight,
+            oldest_unanswered=level.oldest_unanswered,
+            last_success=level.last_success,
+            recent=tuple(_mark(verdict) for verdict in history.verdicts),
+            evidence=history.evidence,
+        )
+
+
+def _mark(verdict: Verdict) -> Mark:
+    match verdict:
+        case Good():
+            return Mark.GOOD
+        case Bad():
+            return Mark.BAD
+        case Unknown():
+            return Mark.UNKNOWN
+        case _:
+            assert_never(verdict)
