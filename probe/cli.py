@@ -1,0 +1,210 @@
+"""The command line: arguments, exit codes, and nothing else.
+
+What a command needs is imported when it runs, so that the others start quickly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeAlias
+
+from probe import __version__
+
+if TYPE_CHECKING:
+    from probe.config import Settings
+
+DEFAULT_CONFIG = "/etc/mailprobe/mailprobe.yaml"
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("logfmt", "json")
+SCENARIOS = ("healthy",)
+
+_GOOD, _FAILED, _UNUSABLE = 0, 1, 2
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
+    """Run a command; the exit code. Raises SystemExit for --help, --version and wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    arguments = _parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        code = command(arguments, environ)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _FAILED
+    except BrokenPipeError:
+        # What is still in the buffer would raise once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = _shared_options()
+    parser = argparse.ArgumentParser(
+        prog="mailprobe",
+        description="A synthetic monitor for e-mail delivery that names the node at fault.",
+        parents=[shared],
+        allow_abbrev=False,
+    )
+    parser.set_defaults(log_level=None, log_format=None)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(commands, shared)
+    _add_demo(commands, shared)
+    _add_config(commands, shared)
+    return parser
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    """The options that may stand before and after the command, which must not undo each other."""
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument("--version", action="version", version=f"mailprobe {__version__}")
+    shared.add_argument("--log-level", choices=LEVELS, help="wins over the configuration")
+    shared.add_argument("--log-format", choices=FORMATS, help="wins over the configuration")
+    return shared
+
+
+def _add_run(commands: Commands, shared: argparse.ArgumentParser) -> None:
+    about = "the daemon: sends probes, reads them back, exports what became of them"
+    run = commands.add_parser("run", help=about, description=about, parents=[shared])
+    run.add_argument(
+        "--config", metavar="FILE", help=f"default: MAILPROBE_CONFIG, {DEFAULT_CONFIG}"
+    )
+    run.set_defaults(command=_run)
+
+
+def _add_demo(commands: Commands, shared: argparse.ArgumentParser) -> None:
+    about = "mail servers and prober in one process, without configuration"
+    demo = commands.add_parser("demo", help=about, description=about, parents=[shared])
+    demo.add_argument("--scenario", choices=SCENARIOS, default=SCENARIOS[0])
+    demo.add_argument("--port", type=_port, metavar="N", help="of the pages; default: any free one")
+    demo.add_argument(
+        "--duration", type=_duration, default=60.0, metavar="TIME", help="default: 60s"
+    )
+    demo.add_argument("--keep", action="store_true", help="go on after the duration")
+    demo.set_defaults(command=_demo)
+
+
+def _add_config(commands: Commands, shared: argparse.ArgumentParser) -> None:
+    about = "checks a configuration, or shows what one looks like"
+    config = commands.add_parser("config", help=about, description=about, parents=[shared])
+    parts = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    check = parts.add_parser("check", help="every error of a file at once", parents=[shared])
+    check.add_argument(
+        "config", nargs="?", metavar="FILE", help=f"default: MAILPROBE_CONFIG, {DEFAULT_CONFIG}"
+    )
+    check.set_defaults(command=_check)
+    parts.add_parser("example", help="a file with comments", parents=[shared]).set_defaults(
+        command=_example
+    )
+    parts.add_parser("schema", help="its JSON Schema", parents=[shared]).set_defaults(
+        command=_schema
+    )
+
+
+def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = _load(arguments.config, environ)
+    if settings is None:
+        return _UNUSABLE
+    from probe.app import run  # type: ignore[import-not-found, unused-ignore]
+    from probe.edges.log import configure  # type: ignore[import-not-found, unused-ignore]
+
+    configure(
+        arguments.log_level or settings.log_level, arguments.log_format or settings.log_format
+    )
+    code: int = run(settings)
+    return code
+
+
+def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    missing = [name for name in ("aiosmtpd", "pymap") if find_spec(name) is None]
+    if missing:
+        needed = " and ".join(missing)
+        print(f"mailprobe: the demo needs {needed}: install mailprobe[demo]", file=sys.stderr)
+        return _FAILED
+    from probe.demo import run  # type: ignore[attr-defined, unused-ignore]
+    from probe.edges.log import configure  # type: ignore[import-not-found, unused-ignore]
+
+    configure(arguments.log_level or "warning", arguments.log_format or "logfmt")
+    code: int = run(
+        arguments.scenario,
+        port=arguments.port,
+        duration=arguments.duration,
+        keep=arguments.keep,
+    )
+    return code
+
+
+def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = _load(arguments.config, environ)
+    if settings is None:
+        return _UNUSABLE
+    counts = ", ".join(
+        _counted(number, word)
+        for number, word in (
+            (len(settings.relays), "relay"),
+            (len(settings.senders), "sender"),
+            (len(settings.mailboxes), "mailbox"),
+            (len(settings.plans), "combination"),
+        )
+    )
+    print(f"{settings.source} is good: {counts}")
+    return _GOOD
+
+
+def _example(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from probe.config import example
+
+    print(example(), end="")
+    return _GOOD
+
+
+def _schema(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from probe.config import schema
+
+    print(schema(), end="")
+    return _GOOD
+
+
+def _load(path: str | None, environ: Mapping[str, str]) -> Settings | None:
+    """The configuration, its warnings told; or None, its errors told."""
+    from probe.config import ConfigError, load
+
+    try:
+        settings = load(path or environ.get("MAILPROBE_CONFIG") or DEFAULT_CONFIG, environ)
+    except ConfigError as error:
+        print(*error.problems, sep="\n", file=sys.stderr)
+        return None
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return settings
+
+
+def _counted(number: int, word: str) -> str:
+    plural = f"{word}es" if word.endswith("x") else f"{word}s"
+    return f"{number} {word if number == 1 else plural}"
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError("must be a port, or 0 for any free one")
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    from probe.config import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,125 @@
+"""The kinds of values in the file, as pydantic and the JSON Schema see them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
+
+from probe.config import scalar
+from probe.config.secret import secret
+from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
+from probe.ports import Secret
+
+_DAY = 86400.0
+_MIN_KEY = 16
+_SPELLED = PlainSerializer(scalar.spelled, return_type=str)
+
+
+class LogLevel(StrEnum):
+    """From where on a line is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """What a line of the log looks like."""
+
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
+def filled(value: object) -> object:
+    """A list with something in it. Raises ValueError."""
+    if not isinstance(value, list) or not value:
+        raise ValueError("must be a list with at least one entry, or be left out")
+    return value
+
+
+def _keys(value: object) -> tuple[Secret, ...]:
+    keys = filled(value) if isinstance(value, list) else [value]
+    assert isinstance(keys, list)
+    return tuple(secret(key, least=_MIN_KEY) for key in keys)
+
+
+def _nameservers(value: object) -> tuple[str, ...]:
+    servers = filled(value)
+    assert isinstance(servers, list)
+    return tuple(map(scalar.nameserver, servers))
+
+
+def _text(pattern: str = "") -> WithJsonSchema:
+    """The schema of a text, of this form."""
+    return WithJsonSchema({"type": "string", **({"pattern": pattern} if pattern else {})})
+
+
+def _word_of(kind: type[StrEnum]) -> WithJsonSchema:
+    return WithJsonSchema({"enum": [member.value for member in kind]})
+
+
+def _secret_schema(least: int) -> list[dict[str, Any]]:
+    """The alternatives for a secret of at least so many characters."""
+    file = {"file": {"type": "string", "minLength": 1}}
+    return [
+        {"type": "string", "minLength": least},
+        {"type": "object", "properties": file, "required": ["file"], "additionalProperties": False},
+    ]
+
+
+def _several(item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": 1}
+
+
+Text = Annotated[str, PlainValidator(scalar.single), _text()]
+Word = Annotated[str, PlainValidator(scalar.word), _text(r"^\S+$")]
+Instance = Annotated[str, PlainValidator(scalar.instance), _text(f"^{scalar.INSTANCE}$")]
+Name = Annotated[str, AfterValidator(scalar.name)]
+Ip = Annotated[str, PlainValidator(scalar.ip), _text()]
+Host = Annotated[str, PlainValidator(scalar.host), _text()]
+Email = Annotated[str, PlainValidator(scalar.email), _text("^[^@]+@[^@]+$")]
+Endpoint = Annotated[str, PlainValidator(scalar.endpoint), _text()]
+CaFile = Annotated[str, PlainValidator(scalar.ca_file), _text()]
+Port = Annotated[
+    int,
+    PlainValidator(scalar.port),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535}),
+]
+Nameservers = Annotated[
+    tuple[str, ...], PlainValidator(_nameservers), WithJsonSchema(_several({"type": "string"}))
+]
+
+Password = Annotated[
+    Secret, PlainValidator(secret), WithJsonSchema({"anyOf": _secret_schema(least=1)})
+]
+Keys = Annotated[
+    tuple[Secret, ...],
+    PlainValidator(_keys),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                *_secret_schema(_MIN_KEY),
+                _several({"anyOf": _secret_schema(_MIN_KEY)}),
+            ]
+        }
+    ),
+]
+
+Tls = Annotated[TlsMode, PlainValidator(scalar.choice(TlsMode)), _word_of(TlsMode)]
+Auth = Annotated[AuthMode, PlainValidator(scalar.choice(AuthMode)), _word_of(AuthMode)]
+RelayRole = Annotated[Role, PlainValidator(scalar.choice(Role)), _word_of(Role)]
+Envelope = Annotated[
+    EnvelopeMode, PlainValidator(scalar.choice(EnvelopeMode)), _word_of(EnvelopeMode)
+]
+Level = Annotated[LogLevel, PlainValidator(scalar.choice(LogLevel)), _word_of(LogLevel)]
+Format = Annotated[LogFormat, PlainValidator(scalar.choice(LogFormat)), _word_of(LogFormat)]
+
+Duration = Annotated[float, PlainValidator(scalar.duration), _text(f"^{scalar.DURATION}$")]
+Interval = Annotated[Duration, AfterValidator(scalar.within(1, _DAY)), _SPELLED]
+Deadline = Annotated[Duration, AfterValidator(scalar.within(1, 7 * _DAY)), _SPELLED]
+GiveUp = Annotated[Duration, AfterValidator(scalar.within(2, 30 * _DAY)), _SPELLED]
+Timeout = Annotated[Duration, AfterValidator(scalar.within(0.1, 600)), _SPELLED]
+Keep = Annotated[Duration, AfterValidator(scalar.within(1, 90 * _DAY)), _SPELLED]
