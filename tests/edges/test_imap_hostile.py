@@ -236,9 +236,9 @@ def message(uid: int) -> str:
 
 
 async def test_literals_and_strings_are_taken_as_they_are() -> None:
-    async with serving(honest(FETCH=message(9))) as port:
-        async with reader_of(port).open("INBOX") as session:
-            (one,) = await session.fetch([9], body=True)
+    script = honest(FETCH=message(9))
+    async with serving(script) as port, reader_of(port).open("INBOX") as session:
+        (one,) = await session.fetch([9], body=True)
     assert (one.size, one.header, one.body) == (30, b"A: b{5}\r\n\r\n", b'a "* b')
 
 
@@ -247,12 +247,12 @@ async def test_three_thousand_messages_in_one_answer_neither_recurse_nor_stall()
         f"* {n} FETCH (UID {n} RFC822.SIZE 9 BODY[HEADER]<0> {{4}}\r\nA: b)\r\n"
         for n in range(1, 3001)
     )
-    async with serving(honest(FETCH=lines + "TAG OK\r\n")) as port:
-        async with reader_of(port, deadline=5).open("INBOX") as session:
-            began = asyncio.get_running_loop().time()
-            found = await session.fetch(range(1, 3001), body=False)
-            assert len(found) == 3000
-            assert asyncio.get_running_loop().time() - began < 1
+    script = honest(FETCH=lines + "TAG OK\r\n")
+    async with serving(script) as port, reader_of(port, deadline=5).open("INBOX") as session:
+        began = asyncio.get_running_loop().time()
+        found = await session.fetch(range(1, 3001), body=False)
+        assert len(found) == 3000
+        assert asyncio.get_running_loop().time() - began < 1
 
 
 async def test_a_flood_is_refused_in_bounded_memory() -> None:
