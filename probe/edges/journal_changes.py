@@ -1,0 +1,105 @@
+"""What the journal has been told and not yet written: the latest state of everything touched.
+
+A second save of the same probe replaces the first, so a long trouble with the disk costs memory
+for each probe and not for each write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from probe.core.model import Place, RouteKey
+from probe.ports import Position, Record
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A place of ours, and when it is to be cleaned."""
+
+    place: Place
+    sequence: int | None
+    expunge: float
+
+
+def is_open(record: Record) -> bool:
+    """Whether a probe is still to be judged, or its message may still come."""
+    undecided = not record.judged and record.unknown is None
+    unseen = record.accepted is not None and record.arrived is None and not record.lost
+    return undecided or unseen
+
+
+@dataclass(slots=True)
+class Changes:
+    """A set of changes that are written together; moments on the timeline."""
+
+    records: dict[int, Record] = field(default_factory=dict)
+    successes: dict[RouteKey, float] = field(default_factory=dict)
+    acceptances: dict[RouteKey, float] = field(default_factory=dict)
+    kept: dict[Place, Kept | None] = field(default_factory=dict)  # None: cleaned.
+    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    shift: float = 0.0  # What is stored moves by so much (s).
+    ceiling: int = 0  # Every sequence number below it may have been used.
+
+    def __len__(self) -> int:
+        """How many entries are kept in memory."""
+        return len(self.records) + len(self.kept) + len(self.positions) + len(self.successes)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(len(self) or self.acceptances or self.shift or self.ceiling)
+
+    def put(self, record: Record) -> None:
+        """A probe as it is now known, and what follows from it for its route."""
+        self.records[record.probe.sequence] = record
+        route = record.probe.route
+        if record.good:
+            _raise(self.successes, [(route, record.probe.launched)])
+        if record.accepted is not None and not record.ack_lost:
+            _raise(self.acceptances, [(route, record.accepted)])
+
+    def keep(self, kept: Kept) -> None:
+        """A place is to be cleaned at its time."""
+        self.kept[kept.place] = kept
+
+    def clean(self, places: Sequence[Place]) -> None:
+        """These places need no cleaning any more."""
+        self.kept.update(dict.fromkeys(places))
+
+    def advance(self, position: Position) -> None:
+        """A folder has been read so far."""
+        self.positions[position.mailbox, position.folder] = position
+
+    def absorb(self, later: Changes) -> None:
+        """Add what came after this."""
+        self.records.update(later.records)
+        _raise(self.successes, later.successes.items())
+        _raise(self.acceptances, later.acceptances.items())
+        self.kept.update(later.kept)
+        self.positions.update(later.positions)
+        self.shift += later.shift
+        self.ceiling = max(self.ceiling, later.ceiling)
+
+    def trim(self, bound: int) -> int:
+        """Where there are more entries than `bound`, forget the oldest probes; how many.
+
+        Settled ones go first. A tenth more than needed goes, so that this is seldom done.
+        """
+        if len(self) <= bound:
+            return 0
+        excess = len(self) - bound + bound // 10
+        settled = [s for s, record in self.records.items() if not is_open(record)]
+        others = (s for s, record in self.records.items() if is_open(record))
+        doomed = [*settled, *others][:excess]
+        for sequence in doomed:
+            del self.records[sequence]
+        return len(doomed)
+
+
+def _raise(known: dict[Key, float], later: Iterable[tuple[Key, float]]) -> None:
+    for key, moment in later:
+        if moment > known.get(key, float("-inf")):
+            known[key] = moment

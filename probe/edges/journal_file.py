@@ -1,0 +1,320 @@
+"""The journal's SQLite file. Used by one thread only; every method may wait for the disk.
+
+Methods raise Trouble where the disk is at fault, and Unfit where the file itself is.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from probe.core.model import RouteKey
+from probe.edges.journal_changes import Changes, Kept
+from probe.edges.journal_guard import FileLock, Trouble, Unfit, set_aside
+from probe.edges.journal_open import (
+    check,
+    connect,
+    inspect,
+    make_ready,
+    meta_of,
+    read_modes,
+    translated,
+)
+from probe.edges.journal_rows import (
+    SELECT_PLACES,
+    SELECT_PROBES,
+    SET_META,
+    Row,
+    Value,
+    Work,
+    kept_of,
+    position_of,
+    record_of,
+    storable,
+    works,
+)
+from probe.ports import Clock, Position, Record, Remembered
+
+log = logging.getLogger(__name__)
+
+_REFUSED = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeError,
+)
+_TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
+
+
+def _execute_singly(db: sqlite3.Connection, piece: Work) -> int:
+    refused = 0
+    for row in piece.rows:
+        try:
+            db.execute(piece.sql, row)
+        except _REFUSED as error:
+            log.warning("journal: a row was refused: %s", error)
+            refused += 1
+    return refused
+
+
+class JournalFile:
+    """A journal on disk; it keeps its identity while the file comes and goes."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        monotonic: Callable[[], float],
+        boot: str,
+    ) -> None:
+        self.path = path
+        self.id = secrets.token_hex(6)
+        self.created = clock.now()
+        self.first_sequence = 0  # None from here on was used when the file was opened.
+        self.ceiling = 0  # All below it may have been used since.
+        self.offset = clock.wall(0.0)  # Moves with `shift` only, so that all rows agree.
+        self.rows = 0  # Probes in the file, about.
+        self._known = False
+        self._clock = clock
+        self._monotonic = monotonic
+        self._boot = boot
+        self._lock = FileLock(Path(f"{path}.lock"))
+        self._db: sqlite3.Connection | None = None
+        self._writable = False
+        self._checked = False
+        self._inode = 0
+        self._beaten = float("-inf")
+        self._greatest = -1
+
+    # ---- opening and closing
+
+    def open(self) -> None:
+        """Lock and open the file; one that is no journal of ours makes room for a new one."""
+        self._lock.acquire()
+        if self._writable:
+            return
+        try:
+            self._open_writable()
+        except Unfit as unfit:
+            self.replace(unfit)
+            self._open_writable()
+        finally:
+            if not self._writable:
+                self.disconnect()
+
+    def open_readable(self) -> None:
+        """Open the file only to read it, as on a read-only disk, where that is possible."""
+        for mode in read_modes(self.path):
+            try:
+                with translated():
+                    self._db = connect(self.path, mode)
+                    self._adopt(self._db)
+                return
+            except (Trouble, Unfit):
+                self.disconnect()
+
+    def replace(self, unfit: Unfit) -> None:
+        """Set the file aside; the next open begins a new one, of the same id if it was told."""
+        self.disconnect()
+        target = set_aside(self.path, unfit.kind)
+        self._greatest, self.rows = -1, 0
+        log.warning("journal %s: %s; set aside as %s", self.path, unfit, target.name)
+
+    def disconnect(self) -> None:
+        """Close the file and keep the lock."""
+        db, self._db, self._writable = self._db, None, False
+        if db is not None:
+            with suppress(sqlite3.Error):
+                db.close()
+
+    def close(self) -> None:
+        """Close the file and let go of the lock."""
+        self.disconnect()
+        self._lock.release()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file can be read."""
+        return self._db is not None
+
+    def _open_writable(self) -> None:
+        self.disconnect()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Trouble(f"cannot make {self.path.parent}: {error.strerror}") from error
+        with translated():
+            self._db = db = connect(self.path)
+            if not self._checked:
+                check(db)
+            self._checked = True
+            make_ready(db)
+            self._adopt(db)
+        self._inode = self._stat()
+        self._writable = True
+
+    def keep_identity(self) -> None:
+        """Somebody was told our id: from now on a file of another is not ours."""
+        self._known = True
+
+    def _adopt(self, db: sqlite3.Connection) -> None:
+        """Take the file's identity, or give it ours where it has none."""
+        self._greatest, self.rows = inspect(db)
+        meta = meta_of(db)
+        if "id" not in meta:
+            created = self.created + self.offset
+            mine: list[Row] = [("id", self.id), ("created", created), ("ceiling", self.ceiling)]
+            self.transact([Work(SET_META, mine)])
+        elif self._known and meta["id"] != self.id:
+            raise Unfit("other", f"it is another journal, {meta['id']}")
+        else:
+            self.id = str(meta["id"])
+            self.created = float(meta["created"] or 0) - self.offset
+        self.first_sequence = max(int(meta.get("ceiling") or 0), self._greatest + 1)
+
+    def _stat(self) -> int:
+        try:
+            return self.path.stat().st_ino
+        except OSError:
+            return 0
+
+    # ---- writing
+
+    def write(self, changes: Changes, *, beat: bool = False) -> int:
+        """Write all of it durably, but for rows that SQLite refuses; how many those are."""
+        offset = self.offset + changes.shift
+        work = [*works(changes, offset), *self._beat(offset, beat=beat)]
+        with translated():
+            try:
+                refused = self.transact(work)
+            except _REFUSED:
+                refused = self.transact(work, singly=True)
+        self.offset = offset
+        self.ceiling = max(self.ceiling, changes.ceiling)
+        self._count(changes)
+        return refused
+
+    def vacuum(self, pages: int) -> None:
+        """Give so many free pages back to the disk."""
+        with translated():  # `execute` would stop after the first page.
+            self._database().executescript(f"PRAGMA incremental_vacuum({pages})")
+
+    def _beat(self, offset: float, *, beat: bool) -> list[Work]:
+        """When this was written, at most once a second; also a look whether the file is there."""
+        moment = self._monotonic()
+        if moment < self._beaten + 1.0 and not beat:
+            return []
+        if self._stat() != self._inode:
+            raise Unfit("lost", "the file is not there any more")
+        self._beaten = moment
+        wall = self._clock.now() + offset
+        rows: list[Row] = [("wall", wall), ("monotonic", moment), ("boot", self._boot)]
+        return [Work(SET_META, rows)]
+
+    def transact(self, work: Iterable[Work], *, singly: bool = False) -> int:
+        """One transaction; `singly` leaves out the rows that SQLite refuses, and counts them."""
+        db, refused = self._database(), 0
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for piece in work:
+                if singly:
+                    refused += _execute_singly(db, piece)
+                else:
+                    db.executemany(piece.sql, piece.rows)
+            db.execute("COMMIT")
+        finally:
+            if db.in_transaction:
+                with suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+        return refused
+
+    def _count(self, changes: Changes) -> None:
+        fresh = [sequence for sequence in changes.records if sequence > self._greatest]
+        self.rows += len(fresh)
+        self._greatest = max(fresh, default=self._greatest)
+
+    def _database(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise Trouble("the file is not open")
+        return self._db
+
+    # ---- reading
+
+    def select(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """The rows that a statement answers with."""
+        with translated():
+            return self._database().execute(sql, values).fetchall()
+
+    def _records(self, where: str, values: Sequence[Value] = ()) -> Iterator[Record]:
+        for row in self.select(f"{SELECT_PROBES} WHERE {where}", values):
+            try:
+                yield record_of(row, self.offset)
+            except (ValueError, TypeError) as error:
+                log.warning("journal %s: probe %s makes no sense: %s", self.path, row[0], error)
+
+    def find(self, sequence: int) -> Record | None:
+        """The probe with this number."""
+        return next(self._records("sequence = ?", [sequence]), None)
+
+    def due(self, mailbox: str, folder: str, now: float, limit: int) -> list[Kept]:
+        """Places whose time to be cleaned has come, oldest first."""
+        where = "WHERE mailbox = ? AND folder = ? AND expunge <= ? ORDER BY expunge LIMIT ?"
+        values: Row = (storable(mailbox), storable(folder), now + self.offset, limit)
+        return [
+            kept_of(row, self.offset) for row in self.select(f"{SELECT_PLACES} {where}", values)
+        ]
+
+    def positions(self) -> list[Position]:
+        """How far each folder was read."""
+        rows = self.select("SELECT mailbox, folder, uidvalidity, next_uid, scanned FROM positions")
+        return [position_of(row) for row in rows]
+
+    def remember(self) -> Remembered:
+        """What the last run left."""
+        with translated():
+            meta = meta_of(self._database())
+        wall = meta.get("wall")
+        return Remembered(
+            open=tuple(self._records("open ORDER BY sequence")),
+            last_success=self._moments("succeeded"),
+            accepted_before={
+                (key.relay, key.node, key.sender, key.mailbox): moment
+                for key, moment in self._moments("accepted").items()
+            },
+            stopped=None if wall is None else float(wall) - self.offset,
+            clock_stepped=wall is not None and self._stepped(meta, float(wall)),
+        )
+
+    def salvage(self) -> Changes:
+        """As much of what is still needed as can be read."""
+        saved = Changes()
+        with suppress(Trouble, Unfit):
+            saved.positions = {(p.mailbox, p.folder): p for p in self.positions()}
+            kept = [kept_of(row, self.offset) for row in self.select(SELECT_PLACES)]
+            saved.kept = {one.place: one for one in kept}
+            saved.successes = self._moments("succeeded")
+            saved.acceptances = self._moments("accepted")
+            saved.records = {r.probe.sequence: r for r in self._records("open")}
+        return saved
+
+    def _moments(self, column: str) -> dict[RouteKey, float]:
+        sql = f"SELECT {column}, relay, node, sender, mailbox FROM routes"
+        rows = self.select(f"{sql} WHERE {column} IS NOT NULL")
+        return {
+            RouteKey(*(str(name) for name in names)): float(moment or 0) - self.offset
+            for moment, *names in rows
+        }
+
+    def _stepped(self, meta: dict[str, Value], wall: float) -> bool:
+        now = self._clock.now() + self.offset
+        if meta.get("boot") != self._boot or not self._boot:
+            return now < wall
+        before = wall - float(meta.get("monotonic") or 0)
+        return abs(now - self._monotonic() - before) > _TOLERANCE

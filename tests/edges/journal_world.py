@@ -1,0 +1,81 @@
+"""What the journal's tests have in common: a clock set by hand, probes, and small disks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from probe.core.model import Place, Probe, RouteKey
+from probe.edges.journal import Limits, SqliteJournal
+
+ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
+NOW = 1_800_000_000.0
+DAY = 86400.0
+QUICK = Limits(retry=0.02)
+
+
+class HandClock:
+    """A timeline and a wall that are set by hand."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.moment, self.offset = now, 0.0
+
+    def now(self) -> float:
+        return self.moment
+
+    def wall(self, moment: float) -> float:
+        return moment + self.offset
+
+    async def sleep_until(self, moment: float) -> None:
+        self.moment = max(self.moment, moment)
+
+
+def probe(sequence: int, *, launched: float = NOW, route: RouteKey = ROUTE) -> Probe:
+    return Probe(sequence, route, launched, launched, f"t{sequence}", 60.0, DAY)
+
+
+def place(uid: int, *, mailbox: str = "corp", folder: str = "INBOX") -> Place:
+    return Place(mailbox, folder, 7, uid)
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    path: Path, clock: HandClock | None = None, **more
+) -> AsyncIterator[SqliteJournal]:
+    """A journal whose process began at NOW, where nothing else is said."""
+    more = {"monotonic": lambda: 100.0, "boot": "boot", "limits": QUICK} | more
+    journal = await SqliteJournal.open(path, clock or HandClock(), **more)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns once the condition holds."""
+    while not condition():  # noqa: ASYNC110 - the writer's thread has no event for it.
+        await asyncio.sleep(0.005)
+
+
+def mount(path: Path, *options: str) -> None:
+    """Mount a tmpfs, or mount it again with other options."""
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Path]:
+    """A file system of its own at `path`."""
+    path.mkdir()
+    mount(path, f"size={size}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
