@@ -125,8 +125,28 @@ def test_delays_are_never_negative_and_never_more_than_it_took(
 
 
 noise = st.sampled_from(
-    [b"Received: ", b"by ", b"from ", b"; ", b"(", b")", b"\\", b'"', b"\r\n", b"\r\n ", b"+0000 "]
-    + [b"Sun, ", b"22 ", b"Nov ", b"2026 ", b"02:41:00 ", b"-99999999 ", b"GMT ", b"\xff", b"\0"]
+    [
+        b"Received: ",
+        b"by ",
+        b"from ",
+        b"; ",
+        b"(",
+        b")",
+        b"\\",
+        b'"',
+        b"\r\n",
+        b"\r\n ",
+        b"+0000 ",
+        b"Sun, ",
+        b"22 ",
+        b"Nov ",
+        b"2026 ",
+        b"02:41:00 ",
+        b"-99999999 ",
+        b"GMT ",
+        b"\xff",
+        b"\0",
+    ]
 )
 
 

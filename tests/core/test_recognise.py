@@ -164,9 +164,20 @@ noise = st.sampled_from(
         b"Subject: ",
         b"Delivery check [",
         b"]",
+        b"<mailprobe.",
+        b"+",
+        b"@x>",
+        b"Return-Path: ",
+        b"To: ",
+        TOKEN.encode(),
+        SHORT.encode(),
+        b"Message-ID: ",
+        b"\xff",
+        b"\0",
+        b"=",
+        b";",
+        b"\x0b",
     ]
-    + [b"<mailprobe.", b"+", b"@x>", b"Return-Path: ", b"To: ", TOKEN.encode(), SHORT.encode()]
-    + [b"Message-ID: ", b"\xff", b"\0", b"=", b";", b"\x0b"]
 )
 
 
