@@ -1,0 +1,38 @@
+"""The status as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from probe.core.rfc3339 import rfc3339
+from probe.core.status import RouteStatus, Status
+
+
+def status_json(status: Status) -> str:
+    """The object of `/api/v1/status`. Components and DNS checks are not looked at yet."""
+    return json.dumps(
+        {
+            "state": status.state,
+            "since": rfc3339(status.since),
+            "components": [],
+            "routes": [_route(route) for route in status.routes],
+            "dns": [],
+        }
+    )
+
+
+def _route(route: RouteStatus) -> dict[str, str | int | None]:
+    return {
+        "relay": route.key.relay,
+        "node": route.key.node,
+        "sender": route.key.sender,
+        "mailbox": route.key.mailbox,
+        "state": route.state,
+        "in_flight": route.in_flight,
+        "oldest_unanswered": _moment(route.oldest_unanswered),
+        "last_success": _moment(route.last_success),
+    }
+
+
+def _moment(moment: float | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
