@@ -1,1 +1,20 @@
 """The embedded mail world of `mailprobe demo`, and its scenarios."""
+
+from __future__ import annotations
+
+import asyncio
+
+SCENARIOS = ("healthy",)
+
+
+def run(scenario: str, *, port: int | None, duration: float, keep: bool) -> int:
+    """Play a scenario for `duration` seconds, or with `keep` until Ctrl-C; the exit code.
+
+    Raises ImportError where the servers of the extra `mailprobe[demo]` are not installed, and
+    ValueError for a scenario that there is not.
+    """
+    if scenario not in SCENARIOS:
+        raise ValueError(f"there is no scenario {scenario!r}, only {', '.join(SCENARIOS)}")
+    from probe.demo.scenario import healthy
+
+    return asyncio.run(healthy(port=port or 0, duration=None if keep else duration))
