@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from probe.config import Settings
 from probe.core.ledger import Ledger
-from probe.core.model import Folder, Loop, Mailbox, NodePlan, Record, UnknownCause
+from probe.core.model import Folder, Loop, Mailbox, Record, UnknownCause
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
-from probe.edges.imap_session import ImapReader
+from probe.edges.imap import ImapReader
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
 from probe.edges.smtp import SmtpSubmitter
@@ -31,7 +31,7 @@ from probe.engine.reaper import Reaper
 from probe.engine.roster import Roster
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
-from probe.engine.supervisor import Beat, Supervisor
+from probe.engine.supervisor import Supervisor, Turn
 from probe.engine.watcher import FolderWatcher
 from probe.metrics import Exporter
 from probe.ports import Remembered
@@ -197,7 +197,7 @@ class _Prober:
             step=self._clock.step,
         )
 
-    def _loops(self) -> list[tuple[Loop, str, Callable[[Beat], object]]]:
+    def _loops(self) -> list[tuple[Loop, str, Turn]]:
         inspector = Inspector(
             self._settings.relays,
             self._resolver,
@@ -214,12 +214,12 @@ class _Prober:
             *[loop for mailbox in self._settings.mailboxes for loop in self._watchers(mailbox)],
         ]
 
-    def _watchers(self, mailbox: Mailbox) -> list[tuple[Loop, str, Callable[[Beat], object]]]:
+    def _watchers(self, mailbox: Mailbox) -> list[tuple[Loop, str, Turn]]:
         secret = self._settings.imap_passwords[mailbox.name]
-        reader = ImapReader(mailbox, secret, self._clock, self._resolver)
+        reader = ImapReader(mailbox, secret, self._resolver)
         gate = LoginGate(secret, self._clock)
 
-        def watch(folder: Folder) -> Callable[[Beat], object]:
+        def watch(folder: Folder) -> Turn:
             return lambda beat: FolderWatcher(
                 reader,
                 folder,
@@ -268,7 +268,7 @@ class _Prober:
         cause = UnknownCause.CLOCK if clock_stepped else None
         self._books.post([self._books.ledger.restore(record, cause)])
 
-    async def _keep(self, loop: Loop, member: str, turn: Callable[[Beat], object]) -> None:
+    async def _keep(self, loop: Loop, member: str, turn: Turn) -> None:
         await self._supervisor.keep(loop, member, turn)
 
     async def _drain(self) -> None:

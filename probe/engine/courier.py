@@ -89,9 +89,7 @@ class Courier:
         finally:
             await self._answer(line, attempt)
 
-    async def _submit(
-        self, line: Line, node: Node, letter: Letter, *, sequence: int
-    ) -> Attempt:
+    async def _submit(self, line: Line, node: Node, letter: Letter, *, sequence: int) -> Attempt:
         """Submit; a relay that does not know us yet is tried again, openly (RFC 6647)."""
 
         def entered(phase: Phase, moment: float) -> None:

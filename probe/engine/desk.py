@@ -234,9 +234,7 @@ class Desk:
                 seen_wall=self._clock.wall(seen),
                 launched_wall=self._clock.wall(probe.launched),
             ),
-            authentication=authentication.results(
-                fetched.header, authserv_id=mailbox.authserv_id
-            ),
+            authentication=authentication.results(fetched.header, authserv_id=mailbox.authserv_id),
         )
         await self._settle(self._books.ledger.sighted(sighting, record), mailbox, seen)
 

@@ -16,6 +16,7 @@ LONGEST_PAUSE = 30.0
 STALLED = 60.0  # s without a turn after which a loop counts as stalled.
 
 Beat = Callable[[], None]
+Turn = Callable[[Beat], Awaitable[None]]
 
 
 class Supervisor:
@@ -26,9 +27,7 @@ class Supervisor:
         self._metrics = metrics
         self._beats: dict[Loop, dict[str, float]] = {loop: {} for loop in Loop}
 
-    async def keep(
-        self, loop: Loop, member: str, turn: Callable[[Beat], Awaitable[None]]
-    ) -> None:
+    async def keep(self, loop: Loop, member: str, turn: Turn) -> None:
         """Run `turn`, which loops for ever and calls its beat on each turn, again and again."""
         pause = FIRST_PAUSE
         try:
