@@ -222,7 +222,7 @@ class SqliteJournal:
             self._begun.set_exception(error)
 
     def _hear(self, report: Report) -> None:
-        self.up, self._silent = report.up, False
+        self.up, self._silent = report.up and not self._closing, False
         self.errors += report.errors
         for waiter in report.waiters:
             if not waiter.done():

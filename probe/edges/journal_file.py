@@ -22,6 +22,7 @@ from probe.edges.journal_open import (
     make_ready,
     meta_of,
     read_modes,
+    sensible,
     translated,
 )
 from probe.edges.journal_rows import (
@@ -175,9 +176,11 @@ class JournalFile:
         elif self._known and meta["id"] != self.id:
             raise Unfit("other", f"it is another journal, {meta['id']}")
         else:
-            self.id = str(meta["id"])
-            self.created = float(meta["created"] or 0) - self.offset
-        self.first_sequence = max(int(meta.get("ceiling") or 0), self._greatest + 1)
+            with sensible():
+                self.id = str(meta["id"])
+                self.created = float(meta["created"] or 0) - self.offset
+                self.ceiling = max(self.ceiling, int(meta["ceiling"] or 0))
+        self.first_sequence = max(self.ceiling, self._greatest + 1)
 
     def _stat(self) -> int:
         try:
@@ -274,28 +277,30 @@ class JournalFile:
     def positions(self) -> list[Position]:
         """How far each folder was read."""
         rows = self.select("SELECT mailbox, folder, uidvalidity, next_uid, scanned FROM positions")
-        return [position_of(row) for row in rows]
+        with sensible():
+            return [position_of(row) for row in rows]
 
     def remember(self) -> Remembered:
         """What the last run left."""
-        with translated():
+        with translated(), sensible():
             meta = meta_of(self._database())
-        wall = meta.get("wall")
-        return Remembered(
-            open=tuple(self._records("open ORDER BY sequence")),
-            last_success=self._moments("succeeded"),
-            accepted_before={
-                (key.relay, key.node, key.sender, key.mailbox): moment
-                for key, moment in self._moments("accepted").items()
-            },
-            stopped=None if wall is None else float(wall) - self.offset,
-            clock_stepped=wall is not None and self._stepped(meta, float(wall)),
-        )
+            stopped = None if "wall" not in meta else float(meta["wall"] or 0)
+            stepped = stopped is not None and self._stepped(meta, stopped)
+            return Remembered(
+                open=tuple(self._records("open ORDER BY sequence")),
+                last_success=self._moments("succeeded"),
+                accepted_before={
+                    (key.relay, key.node, key.sender, key.mailbox): moment
+                    for key, moment in self._moments("accepted").items()
+                },
+                stopped=None if stopped is None else stopped - self.offset,
+                clock_stepped=stepped,
+            )
 
     def salvage(self) -> Changes:
         """As much of what is still needed as can be read."""
         saved = Changes()
-        with suppress(Trouble, Unfit):
+        with suppress(Trouble, Unfit), sensible():
             saved.positions = {(p.mailbox, p.folder): p for p in self.positions()}
             kept = [kept_of(row, self.offset) for row in self.select(SELECT_PLACES)]
             saved.kept = {one.place: one for one in kept}

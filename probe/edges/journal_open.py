@@ -33,6 +33,15 @@ def translated() -> Iterator[None]:
         raise Trouble(str(error)) from error
 
 
+@contextmanager
+def sensible() -> Iterator[None]:
+    """Turns what cannot be understood into Unfit."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError) as error:
+        raise Unfit("corrupt", f"it makes no sense: {error!r}") from error
+
+
 def connect(path: Path, mode: str = "mode=rwc") -> sqlite3.Connection:
     """A connection without implicit transactions, whose texts are always decodable."""
     name = f"file:{quote(str(path.absolute()))}?{mode}"

@@ -269,7 +269,8 @@ class Writer:
         except Unfit as unfit:
             self._renew(unfit)
         except Trouble as trouble:
-            self._fall(str(trouble))
+            if self._up:
+                self._fall(str(trouble))
         return None
 
     def _fall(self, reason: str) -> None:
