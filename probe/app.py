@@ -12,7 +12,8 @@ from contextlib import suppress
 
 from probe.config import Settings
 from probe.core.ledger import Ledger
-from probe.core.model import Folder, Loop, Mailbox, Record, UnknownCause
+from probe.core.model import Folder, Loop, Mailbox, UnknownCause
+from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
@@ -273,11 +274,9 @@ class _Prober:
 
     async def _drain(self) -> None:
         """Let submissions that are nearly done come to their end."""
-        self._sender.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN):
-                while self._sender.busy:
-                    await asyncio.sleep(0.02)
+                await self._sender.stop()
 
 
 def _folders(mailbox: Mailbox) -> frozenset[Folder]:

@@ -20,7 +20,6 @@ from probe.core.model import (
     Place,
     Probe,
     Reason,
-    Record,
     Relay,
     Route,
     RouteKey,
@@ -29,6 +28,7 @@ from probe.core.model import (
     UnknownCause,
     UnmatchedCause,
 )
+from probe.core.record import Record
 
 
 class Clock(Protocol):

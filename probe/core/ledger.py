@@ -13,21 +13,17 @@ from dataclasses import dataclass, replace
 from probe.core.level import Levels
 from probe.core.model import (
     Attempt,
-    Bad,
     Bounce,
     Folder,
-    Good,
     Phase,
     Place,
     Reason,
-    Record,
     Sighting,
     Timeouts,
-    Unknown,
     UnknownCause,
-    Verdict,
 )
 from probe.core.outcome import limit_reason, over_limit, reason_of
+from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.sight import NodeKey, Sight
 
 

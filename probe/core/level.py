@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from probe.core.model import Good, Record, RouteKey
+from probe.core.model import RouteKey
+from probe.core.record import Good, Record
 
 
 @dataclass(slots=True)

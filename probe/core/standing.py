@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from probe.core.model import Bad, State, Unknown, Verdict
+from probe.core.model import State
+from probe.core.record import Bad, Unknown, Verdict
 
 DOWN_AFTER = 3  # Failures in a row.
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from probe.core.model import Place, RouteKey
-from probe.ports import Position, Record
+from probe.core.record import Good, Record
+from probe.ports import Position
 
 Key = TypeVar("Key")
 
@@ -23,13 +24,6 @@ class Kept:
     place: Place
     sequence: int | None
     expunge: float
-
-
-def is_open(record: Record) -> bool:
-    """Whether a probe is still to be judged, or its message may still come."""
-    undecided = not record.judged and record.unknown is None
-    unseen = record.accepted is not None and record.arrived is None and not record.lost
-    return undecided or unseen
 
 
 @dataclass(slots=True)
@@ -56,8 +50,8 @@ class Changes:
         """A probe as it is now known, and what follows from it for its route."""
         self.records[record.probe.sequence] = record
         route = record.probe.route
-        if record.good:
-            _raise(self.successes, [(route, record.probe.launched)])
+        if isinstance(record.verdict, Good) and record.accepted is not None:
+            _raise(self.successes, [(route, record.accepted)])
         if record.accepted is not None and not record.ack_lost:
             _raise(self.acceptances, [(route, record.accepted)])
 
@@ -91,8 +85,8 @@ class Changes:
         if len(self) <= bound:
             return 0
         excess = len(self) - bound + bound // 10
-        settled = [s for s, record in self.records.items() if not is_open(record)]
-        others = (s for s, record in self.records.items() if is_open(record))
+        settled = [s for s, record in self.records.items() if record.settled]
+        others = (s for s, record in self.records.items() if not record.settled)
         doomed = [*settled, *others][:excess]
         for sequence in doomed:
             del self.records[sequence]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from probe.core.model import RouteKey
+from probe.core.record import Record
 from probe.edges.journal_changes import Changes, Kept
 from probe.edges.journal_guard import FileLock, Trouble, Unfit, set_aside
 from probe.edges.journal_open import (
@@ -38,7 +39,7 @@ from probe.edges.journal_rows import (
     storable,
     works,
 )
-from probe.ports import Clock, Position, Record, Remembered
+from probe.ports import Clock, Position, Remembered
 
 log = logging.getLogger(__name__)
 

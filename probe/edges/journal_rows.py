@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from probe.core.model import Place, Probe, Reason, RouteKey, UnknownCause
-from probe.edges.journal_changes import Changes, Kept, is_open
-from probe.ports import Position, Record
+from probe.core.record import Bad, Good, Record, Unknown, Verdict
+from probe.edges.journal_changes import Changes, Kept
+from probe.ports import Position
 
 Value: TypeAlias = str | int | float | None
 Row: TypeAlias = tuple[Value, ...]
@@ -31,8 +32,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
             slot REAL NOT NULL, launched REAL NOT NULL, token TEXT NOT NULL,
             deadline REAL NOT NULL, give_up REAL NOT NULL,
             accepted REAL, ack_lost INTEGER NOT NULL, ended INTEGER NOT NULL,
-            judged INTEGER NOT NULL, reason TEXT, unknown TEXT, good INTEGER NOT NULL,
-            arrived REAL, lost INTEGER NOT NULL, places TEXT NOT NULL, open INTEGER NOT NULL)""",
+            verdict TEXT, arrived REAL,
+            overdue INTEGER NOT NULL, bounced INTEGER NOT NULL, lost INTEGER NOT NULL,
+            places TEXT NOT NULL, open INTEGER NOT NULL)""",
         "CREATE INDEX probes_open ON probes (sequence) WHERE open",
         "CREATE INDEX probes_route ON probes (route)",
         """CREATE TABLE places (
@@ -49,7 +51,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
 )
 
 SELECT_PROBES = """SELECT sequence, relay, node, sender, mailbox, slot, launched, token, deadline,
-    give_up, probes.accepted, ack_lost, ended, judged, reason, unknown, good, arrived, lost, places
+    give_up, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places
     FROM probes JOIN routes ON routes.id = probes.route"""
 SELECT_PLACES = "SELECT mailbox, folder, uidvalidity, uid, sequence, expunge FROM places"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
@@ -111,7 +113,7 @@ def works(changes: Changes, offset: float) -> list[Work]:
 def record_of(row: Sequence[Value], offset: float) -> Record:
     """A row of SELECT_PROBES as a value. Raises ValueError, TypeError where it makes no sense."""
     sequence, relay, node, sender, mailbox, slot, launched, token, deadline, give_up, *rest = row
-    accepted, ack_lost, ended, judged, reason, unknown, good, arrived, lost, places = rest
+    accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places = rest
     return Record(
         probe=Probe(
             sequence=int(sequence or 0),
@@ -125,11 +127,10 @@ def record_of(row: Sequence[Value], offset: float) -> Record:
         accepted=_moment(accepted, offset),
         ack_lost=bool(ack_lost),
         ended=bool(ended),
-        judged=bool(judged),
-        reason=None if reason is None else Reason(str(reason)),
-        unknown=None if unknown is None else UnknownCause(str(unknown)),
-        good=bool(good),
+        verdict=None if verdict is None else _verdict(str(verdict)),
         arrived=_moment(arrived, offset),
+        overdue=bool(overdue),
+        bounced=bool(bounced),
         lost=bool(lost),
         places=tuple(Place(*place) for place in json.loads(str(places))) if places else (),
     )
@@ -148,6 +149,32 @@ def position_of(row: Sequence[Value]) -> Position:
     return Position(
         str(mailbox), str(folder), int(uidvalidity or 0), int(next_uid or 0), bool(scanned)
     )
+
+
+def _verdict(text: str) -> Verdict:
+    """Raises ValueError for a text that no verdict has."""
+    kind, _, why = text.partition(":")
+    match kind:
+        case "good":
+            return Good()
+        case "bad":
+            return Bad(Reason(why))
+        case "unknown":
+            return Unknown(UnknownCause(why))
+        case _:
+            raise ValueError(f"{text!r} is no verdict")
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    match verdict:
+        case Good():
+            return "good"
+        case Bad(reason):
+            return f"bad:{reason}"
+        case Unknown(cause):
+            return f"unknown:{cause}"
+        case _:
+            assert_never(verdict)
 
 
 def _moment(stored: Value, offset: float) -> float | None:
@@ -176,14 +203,13 @@ def _probe_row(record: Record, offset: float) -> Row:
         None if record.accepted is None else record.accepted + offset,
         int(record.ack_lost),
         int(record.ended),
-        int(record.judged),
-        record.reason and record.reason.value,
-        record.unknown and record.unknown.value,
-        int(record.good),
+        None if record.verdict is None else _verdict_text(record.verdict),
         None if record.arrived is None else record.arrived + offset,
+        int(record.overdue),
+        int(record.bounced),
         int(record.lost),
         _places_text(record.places),
-        int(is_open(record)),
+        int(not record.settled),
     )
 
 

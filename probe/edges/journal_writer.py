@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import TypeAlias
 
 from probe.core.model import Place
+from probe.core.record import Record
 from probe.edges.journal_changes import Changes
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import JournalLocked, Trouble, Unfit
 from probe.edges.journal_prune import prune
 from probe.edges.journal_rows import storable
-from probe.ports import Position, Record, Remembered
+from probe.ports import Position, Remembered
 
 SEQUENCES = 100_000  # Numbers set apart at a time, so that a number is never given twice.
 

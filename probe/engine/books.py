@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from probe.core.ledger import Arrived, Change, Copied, Event, GaveUp, Judged, Ledger, Returned, Sent
-from probe.core.model import Bad, Good, Part, Record, RouteKey, Unknown, Verdict
+from probe.core.model import Part, RouteKey
+from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.ports import Clock, Journal, Level, Metrics
 
 log = logging.getLogger("probe.verdict")

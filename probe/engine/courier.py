@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from probe.core import schedule
 from probe.core.lockout import Admission, Lockout
-from probe.core.model import Attempt, Loop, Node, Phase, Record, Relay, Route, SkipCause
+from probe.core.model import Attempt, Loop, Node, Phase, Relay, Route, SkipCause
 from probe.core.outcome import (
     evidence,
     is_greylisting_candidate,
     is_login_refused,
     reason_of,
 )
+from probe.core.record import Record
 from probe.engine.books import Books
 from probe.engine.scribe import Scribe
 from probe.ports import Clock, Journal, Letter, Metrics, Secret, SecretUnreadable, Submitter

@@ -13,17 +13,16 @@ from probe.core.ledger import Change
 from probe.core.model import (
     Bounce,
     Folder,
-    Good,
     Mailbox,
     Part,
     Place,
-    Record,
     Sender,
     Sighting,
     Tag,
     UnmatchedCause,
 )
 from probe.core.recognise import Conflict, NotOurs, OldJournal, Ours, OurShort, Untagged
+from probe.core.record import Good, Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.ports import Clock, Fetched, Journal, Metrics

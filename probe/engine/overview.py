@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from probe.core.model import Bad, Good, RouteKey, State, Unknown, Verdict
+from probe.core.model import RouteKey, State
+from probe.core.record import Bad, Good, Unknown, Verdict
 from probe.core.standing import overall, standing
 from probe.core.status import Health, Mark, RouteStatus, Status
 from probe.engine.books import Books, History

@@ -37,16 +37,14 @@ class Sender:
         self._due: list[tuple[float, RouteKey]] = []
         self._changed = asyncio.Event()
         self._stopping = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def ready(self) -> bool:
         """Whether a first slot has been scheduled."""
         return bool(self._due)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a submission is under way."""
-        return any(entry.running for entry in self._entries.values())
 
     def add(self, route: Route, node: Node) -> None:
         """A route is in force from now on."""
@@ -59,9 +57,10 @@ class Sender:
         """No further slot of this route comes due."""
         self._entries.pop(key, None)
 
-    def stop(self) -> None:
-        """From now on slots that come due are skipped."""
+    async def stop(self) -> None:
+        """From now on slots that come due are skipped; returns when no submission is under way."""
         self._stopping = True
+        await self._idle.wait()
 
     async def run(self, beat: Beat) -> None:
         """Turn for ever. The probes under way end with the loop."""
@@ -106,7 +105,12 @@ class Sender:
         self._metrics.skipped(entry.route.key, cause)
 
     async def _run(self, entry: _Entry, slot: float) -> None:
+        self._running += 1
+        self._idle.clear()
         try:
             await self._courier.carry(entry.route, entry.node, slot)
         finally:
             entry.running -= 1
+            self._running -= 1
+            if not self._running:
+                self._idle.set()

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from probe.core.model import Probe, RouteKey
+from probe.core.record import Good, Record
 from probe.edges.clock import SystemClock
 from probe.edges.journal import SqliteJournal
-from probe.ports import Record
 
 ROUTES = [RouteKey("pool", f"192.0.2.{node}", "shop", "corp") for node in range(1, 251)]
 
@@ -25,7 +25,7 @@ def _probe(journal: SqliteJournal) -> Probe:
 def _life(probe: Probe) -> list[Record]:
     """What is saved of a probe that goes well."""
     accepted = probe.launched + 0.1
-    arrived = Record(probe, accepted=accepted, arrived=accepted + 1, judged=True, good=True)
+    arrived = Record(probe, accepted=accepted, arrived=accepted + 1, verdict=Good())
     return [Record(probe, accepted=accepted), arrived]
 
 

@@ -9,26 +9,22 @@ from hypothesis import strategies as st
 from probe.core.ledger import Arrived, Change, Copied, GaveUp, Judged, Ledger, Sent
 from probe.core.model import (
     Attempt,
-    Bad,
     Bounce,
     Break,
     Folder,
-    Good,
     Part,
     Phase,
     PhaseTime,
     Place,
     Probe,
     Reason,
-    Record,
     Reply,
     RouteKey,
     Sighting,
     Timeouts,
-    Unknown,
     UnknownCause,
-    Verdict,
 )
+from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.sight import Sight
 
 KEY = RouteKey("pool", "n1", "shop", "corp")
@@ -357,6 +353,6 @@ def test_whatever_happens_there_is_at_most_one_verdict_and_the_account_adds_up(
         world.tick(now)
         level = world.ledger.levels.of(KEY)
         assert len(world.verdicts) <= 1
-        assert 1 == len(world.verdicts) + level.undecided, "scheduled = judged + undecided"
+        assert len(world.verdicts) + level.undecided == 1, "scheduled = judged + undecided"
         assert level.in_flight in (0, 1) and 0 <= level.overdue <= level.in_flight
         assert world.count(Arrived) <= 1

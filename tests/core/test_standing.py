@@ -2,7 +2,8 @@
 
 import pytest
 
-from probe.core.model import Bad, Good, Reason, State, Unknown, UnknownCause, Verdict
+from probe.core.model import Reason, State, UnknownCause
+from probe.core.record import Bad, Good, Unknown, Verdict
 from probe.core.standing import standing
 
 G, B, U = Good(), Bad(Reason.OVERDUE), Unknown(UnknownCause.PROBER)

@@ -9,9 +9,9 @@ import asyncio
 import sys
 
 from probe.core.model import Probe, RouteKey
+from probe.core.record import Record
 from probe.edges.clock import SystemClock
 from probe.edges.journal import SqliteJournal
-from probe.ports import Record
 
 ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
 

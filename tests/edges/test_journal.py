@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.core.model import Place, Probe, Reason, RouteKey, UnknownCause
+from probe.core.record import Bad, Good, Record, Unknown
 from probe.edges.clock import SystemClock
 from probe.edges.journal import Limits
-from probe.edges.journal_changes import is_open
-from probe.ports import Position, Record
+from probe.ports import Position
 from tests.edges.journal_world import DAY, NOW, ROUTE, HandClock, opened, place, probe
 
 
@@ -37,12 +37,12 @@ async def test_a_launched_probe_comes_back_as_not_ended(tmp_path: Path) -> None:
 
 
 async def test_only_open_records_are_loaded(tmp_path: Path) -> None:
-    in_flight = Record(probe(1), accepted=NOW, judged=True, reason=Reason.OVERDUE)
+    in_flight = Record(probe(1), accepted=NOW, verdict=Bad(Reason.OVERDUE))
     settled = [
-        Record(probe(2), accepted=NOW, judged=True, good=True, arrived=NOW),
-        Record(probe(3), judged=True, reason=Reason.PERM_REJECT),
-        Record(probe(4), accepted=NOW, judged=True, reason=Reason.OVERDUE, lost=True),
-        Record(probe(5), unknown=UnknownCause.PROBER),
+        Record(probe(2), accepted=NOW, verdict=Good(), arrived=NOW),
+        Record(probe(3), verdict=Bad(Reason.PERM_REJECT)),
+        Record(probe(4), accepted=NOW, verdict=Bad(Reason.OVERDUE), lost=True),
+        Record(probe(5), verdict=Unknown(UnknownCause.PROBER)),
     ]
     async with opened(tmp_path / "j") as journal:
         for record in [Record(probe(0)), in_flight, *settled]:
@@ -61,10 +61,10 @@ async def test_find_sees_what_is_still_queued(tmp_path: Path) -> None:
 
 
 async def test_successes_and_acceptances_follow_from_the_records(tmp_path: Path) -> None:
-    late = Record(probe(1, launched=NOW - 50), accepted=NOW - 49, good=True, judged=True)
+    late = Record(probe(1, launched=NOW - 50), accepted=NOW - 49, verdict=Good())
     other = replace(ROUTE, node="192.0.2.2")
     async with opened(tmp_path / "j") as journal:
-        journal.save(Record(probe(0), accepted=NOW + 1, good=True, judged=True))
+        journal.save(Record(probe(0), accepted=NOW + 1, verdict=Good()))
         await journal.launch(probe(5))
         journal.save(late)
         journal.save(Record(probe(2, route=other), accepted=NOW, ack_lost=True))
@@ -133,10 +133,12 @@ records = st.builds(
     accepted=st.none() | moments,
     ack_lost=st.booleans(),
     ended=st.booleans(),
-    judged=st.booleans(),
-    reason=st.none() | st.sampled_from(Reason),
-    unknown=st.none() | st.sampled_from(UnknownCause),
-    good=st.booleans(),
+    verdict=st.none()
+    | st.just(Good())
+    | st.builds(Bad, st.sampled_from(Reason))
+    | st.builds(Unknown, st.sampled_from(UnknownCause)),
+    overdue=st.booleans(),
+    bounced=st.booleans(),
     arrived=st.none() | moments,
     lost=st.booleans(),
     places=st.lists(places, max_size=3).map(tuple),
@@ -156,7 +158,7 @@ def test_every_record_comes_back_as_it_was(tmp_path: Path, saved: list[Record]) 
             for record in saved:
                 assert await journal.find(record.probe.sequence) == record
             remembered = {record.probe.sequence: record for record in journal.load().open}
-            assert remembered == {r.probe.sequence: r for r in saved if is_open(r)}
+            assert remembered == {r.probe.sequence: r for r in saved if not r.settled}
             assert journal.errors == 0
 
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
@@ -191,7 +193,7 @@ async def test_surrogates_in_names_and_tokens_break_nothing(tmp_path: Path) -> N
 
 async def test_a_shift_moves_everything_open(tmp_path: Path) -> None:
     clock = HandClock()
-    settled = Record(probe(1), judged=True, good=True)
+    settled = Record(probe(1), verdict=Good())
     async with opened(tmp_path / "j", clock) as journal:
         await journal.launch(probe(0))
         journal.save(settled)
@@ -256,7 +258,7 @@ async def pruned(path: Path, now: float, *, limit: int = 1_000_000) -> list[int]
     """The sequence numbers that are left after pruning, which has ended by then."""
     async with opened(path, HandClock(now), limits=Limits(rows=limit)) as journal:
         journal.prune(now)
-        last = Record(probe(2**39, launched=now), judged=True)
+        last = Record(probe(2**39, launched=now), verdict=Good())
         journal.save(last)
         for _ in range(20):  # Each is a turn of the writer at least, and a turn prunes a step.
             await journal.find(last.probe.sequence)
@@ -265,10 +267,10 @@ async def pruned(path: Path, now: float, *, limit: int = 1_000_000) -> list[int]
 
 async def test_settled_probes_go_when_nothing_can_come_any_more(tmp_path: Path) -> None:
     patient = replace(probe(1), give_up=9 * DAY)
-    kept = Record(probe(2), judged=True, places=(place(1),))
+    kept = Record(probe(2), verdict=Good(), places=(place(1),))
     async with opened(tmp_path / "j") as journal:
-        journal.save(Record(probe(0), judged=True))
-        journal.save(Record(patient, judged=True))
+        journal.save(Record(probe(0), verdict=Good()))
+        journal.save(Record(patient, verdict=Good()))
         await journal.arrived(kept, expunge=NOW + DAY)
         journal.save(Record(probe(3)))
     assert await pruned(tmp_path / "j", NOW + 7.9 * DAY) == [0, 1, 2, 3]
@@ -283,14 +285,14 @@ async def test_beyond_the_bound_the_oldest_settled_go(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
         journal.save(Record(probe(0)))
         for sequence in range(1, 10):
-            journal.save(Record(probe(sequence), judged=True))
+            journal.save(Record(probe(sequence), verdict=Good()))
     left = await pruned(tmp_path / "j", NOW + 1, limit=5)
     assert left == [0, 7, 8, 9]
 
 
 async def test_acceptances_are_forgotten_after_35_days(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
-        journal.save(Record(probe(0), accepted=NOW, judged=True, good=True, arrived=NOW))
+        journal.save(Record(probe(0), accepted=NOW, verdict=Good(), arrived=NOW))
     await pruned(tmp_path / "j", NOW + 36 * DAY)
     async with opened(tmp_path / "j", HandClock(NOW + 36 * DAY)) as journal:
         remembered = journal.load()
@@ -302,7 +304,7 @@ async def test_pruning_gives_the_space_back(tmp_path: Path) -> None:
     path = tmp_path / "j"
     async with opened(path) as journal:
         for sequence in range(2000):
-            journal.save(Record(replace(probe(sequence), token="x" * 200), judged=True))
+            journal.save(Record(replace(probe(sequence), token="x" * 200), verdict=Good()))
     before = path.stat().st_size
     assert await pruned(path, NOW + 9 * DAY) == []
     assert path.stat().st_size < before / 2

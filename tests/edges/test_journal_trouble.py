@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from probe.core.record import Good, Record
 from probe.edges.clock import SystemClock
 from probe.edges.journal import JournalLocked, Limits, SqliteJournal
 from probe.edges.journal_open import migrate
 from probe.edges.journal_rows import STEPS
-from probe.ports import Position, Record
+from probe.ports import Position
 from tests.edges.journal_world import (
     NOW,
     HandClock,
@@ -148,7 +149,7 @@ async def test_a_second_file_set_aside_does_not_replace_the_first(tmp_path: Path
 
 async def test_damage_found_while_running_loses_nothing_new(tmp_path: Path) -> None:
     path, count = tmp_path / "j", 12_000  # More than SQLite keeps in memory.
-    records = [Record(replace(probe(n), token="x" * 250), judged=True) for n in range(count)]
+    records = [Record(replace(probe(n), token="x" * 250), verdict=Good()) for n in range(count)]
     async with opened(path) as journal:
         identity = journal.id
         for record in records:
@@ -157,7 +158,7 @@ async def test_damage_found_while_running_loses_nothing_new(tmp_path: Path) -> N
         number = journal.next_sequence()
         overwrite(path)
         for record in records:
-            journal.save(replace(record, judged=False))
+            journal.save(replace(record, verdict=None))
         await journal.launch(probe(number))
         assert journal.up and journal.errors >= 1
         assert aside(path, "corrupt")
@@ -346,7 +347,7 @@ async def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
     async with opened(tmp_path / "file" / "j", limits=limits) as journal:
         journal.save(Record(probe(0)))
         for sequence in range(1, 1000):
-            journal.save(Record(probe(sequence), judged=True))
+            journal.save(Record(probe(sequence), verdict=Good()))
             await journal.find(sequence)
         assert await journal.find(0) is not None
         assert await journal.find(1) is None

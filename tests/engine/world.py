@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 
 from probe.core.model import (
     Attempt,
-    Mailbox,
     ImapServer,
+    Mailbox,
     Node,
     Phase,
     PhaseTime,
     Place,
     Probe,
-    Record,
     Relay,
     Reply,
     Route,
     RouteKey,
     Sender,
 )
+from probe.core.record import Record
 from probe.ports import Letter, Position, Remembered
 
 KEY = RouteKey("pool", "n1", "shop", "corp")
@@ -134,7 +134,9 @@ class FakeMetrics:
 
     def __getattr__(self, verb: str) -> Callable[..., None]:
         def count(*args: object, **kwargs: object) -> None:
-            self.calls[(verb, *(str(a) for a in args), *(f"{k}={v}" for k, v in kwargs.items()))] += 1
+            self.calls[
+                (verb, *(str(a) for a in args), *(f"{k}={v}" for k, v in kwargs.items()))
+            ] += 1
 
         return count
 

@@ -25,37 +25,50 @@ KEY = "a key that only tests use"
 Labels = dict[str, str]
 
 
-def configuration(pool: Pool, **changes: str) -> str:
-    """A configuration for a pool in clear text; `changes` replaces or adds lines by name."""
-    nodes = ", ".join(f"{node.address}:{node.port}" for node in pool.nodes)
-    lines = {
+def configuration(pool: Pool, **changes: object) -> dict[str, object]:
+    """A configuration for a pool in clear text; `changes` replaces or adds whole sections."""
+    imap = {
+        "host": LOOPBACK,
+        "port": pool.dovecot.imap_port,
+        "tls": "none",
+        "username": RECIPIENT,
+        "password": "secret",
+    }
+    return {
         "instance": "live",
         "tag_key": KEY,
-        "defaults": "{interval: 2s, deadline: 8s, give_up: 10m}",
-        "relays": "{pool: {host: pool.test, tls: none, helo: prober.test, nodes: [%s]}}" % nodes,
-        "senders": "{shop: {address: %s}}" % SENDER,
-        "mailboxes": "{corp: {address: %s, imap: {host: %s, port: %d, tls: none, username: %s,"
-        " password: secret}}}" % (RECIPIENT, LOOPBACK, pool.dovecot.imap_port, RECIPIENT),
+        "defaults": {"interval": "2s", "deadline": "8s", "give_up": "10m"},
+        "relays": {"pool": relay(pool)},
+        "senders": {"shop": {"address": SENDER}},
+        "mailboxes": {"corp": {"address": RECIPIENT, "imap": imap}},
         **changes,
     }
-    return "".join(f"{key}: {value}\n" for key, value in lines.items())
+
+
+def relay(pool: Pool, **changes: object) -> dict[str, object]:
+    """A relay whose nodes are those of the pool."""
+    nodes = [f"{node.address}:{node.port}" for node in pool.nodes]
+    return {"host": "pool.test", "tls": "none", "helo": "prober.test", "nodes": nodes, **changes}
 
 
 class Prober:
     """One prober process with its configuration, journal and log in a directory of its own."""
 
-    def __init__(self, world: World, text: str, *, name: str = "prober") -> None:
+    def __init__(self, world: World, settings: dict[str, object], *, name: str = "prober") -> None:
         self.home = world.folder(name)
         self.log = self.home / "log"
         self.port = world.port()
         self.file = self.home / "mailprobe.yaml"
-        self.write(text)
+        self.write(settings)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def write(self, text: str) -> None:
+    def write(self, settings: dict[str, object]) -> None:
         """Write the configuration, with the journal and the pages where they belong."""
-        own = f"journal: {self.home}/journal.sqlite3\nweb: {{listen: 127.0.0.1:{self.port}}}\n"
-        self.file.write_text(own + text)
+        own = {
+            "journal": f"{self.home}/journal.sqlite3",
+            "web": {"listen": f"{LOOPBACK}:{self.port}"},
+        }
+        self.file.write_text(json.dumps({**own, **settings}, indent=1))
 
     def start(self) -> None:
         """Start, and return when its pages answer."""

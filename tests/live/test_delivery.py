@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import email
 import re
+import sqlite3
 import statistics
-import time
+from contextlib import closing
 
 import pytest
 
@@ -53,8 +54,8 @@ def test_every_node_delivers_and_the_account_adds_up(prober: Prober, pool: Pool)
 
 
 def test_the_measured_delay_is_that_of_the_maildir(world: World, pool: Pool) -> None:
-    text = configuration(pool, defaults="{interval: 1s, deadline: 8s, give_up: 10m}")
-    prober = world.run(Prober(world, text))
+    settings = configuration(pool, defaults={"interval": "1s", "deadline": "8s", "give_up": "10m"})
+    prober = world.run(Prober(world, settings))
     prober.expect(lambda: delivered(prober.scrape()) >= 45, "45 probes have arrived")
     seen = sightings(prober)
     truth = tokens(pool)
@@ -65,18 +66,14 @@ def test_the_measured_delay_is_that_of_the_maildir(world: World, pool: Pool) -> 
 
 def sightings(prober: Prober) -> dict[str, float]:
     """The token of each probe that the journal has seen, and when."""
-    import sqlite3
-
-    with sqlite3.connect(f"file:{prober.home}/journal.sqlite3?mode=ro", uri=True) as journal:
+    with closing(sqlite3.connect(prober.home / "journal.sqlite3")) as journal:
         rows = journal.execute("SELECT token, arrived FROM probes WHERE arrived IS NOT NULL")
-        found = {token: arrived for token, arrived in rows}
-    journal.close()
-    return found
+        return dict(rows.fetchall())
 
 
 def test_a_frozen_queue_and_a_killed_prober_lose_nothing(world: World, pool: Pool) -> None:
-    text = configuration(pool, defaults="{interval: 2s, deadline: 6s, give_up: 10m}")
-    prober = world.run(Prober(world, text))
+    settings = configuration(pool, defaults={"interval": "2s", "deadline": "6s", "give_up": "10m"})
+    prober = world.run(Prober(world, settings))
     frozen = pool.nodes[1]
     prober.expect(lambda: delivered(prober.scrape()) >= 6, "the pool delivers")
     frozen.pause_queue_manager()
@@ -86,13 +83,15 @@ def test_a_frozen_queue_and_a_killed_prober_lose_nothing(world: World, pool: Poo
         return scrape.sum("mailprobe_probe_failures_total", reason="overdue") >= 3
 
     prober.expect(overdue, "the frozen node's probes are overdue")
-    assert {labels["node"] for labels, count in prober.scrape().samples(
-        "mailprobe_probe_failures_total") if count} == {frozen.address}
+    assert {
+        labels["node"]
+        for labels, count in prober.scrape().samples("mailprobe_probe_failures_total")
+        if count
+    } == {frozen.address}
     prober.kill()
     prober.start()
     scrape = prober.scrape()
     assert scrape.sum("mailprobe_in_flight", node=frozen.address) >= 3, prober.log_end()
-    held_since = time.time()
     prober.expect(overdue, "the frozen node's probes are overdue again")
     frozen.resume_queue_manager()
 
@@ -106,7 +105,6 @@ def test_a_frozen_queue_and_a_killed_prober_lose_nothing(world: World, pool: Poo
     assert scrape.sum("mailprobe_lost_total") == 0
     assert scrape.sum("mailprobe_duplicates_total") == 0
     assert scrape.sum("mailprobe_unmatched_total") == 0
-    assert time.time() - held_since > 0
     assert prober.stop()[0] == 0
     assert set(tokens(pool)) == set(sightings(prober)), "every message is accounted for"
 

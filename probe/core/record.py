@@ -1,0 +1,61 @@
+"""What is known of a probe, and its verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe.core.model import Place, Probe, Reason, UnknownCause
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """It arrived in time, in the inbox, as it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """It failed."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It can never be judged."""
+
+    cause: UnknownCause
+
+
+Verdict = Good | Bad | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that is kept of a probe; moments on the timeline."""
+
+    probe: Probe
+    accepted: float | None = None  # The final 250, or the final dot where its reply was lost.
+    ack_lost: bool = False
+    ended: bool = False  # The submission is over; where it never was, we were killed in it.
+    verdict: Verdict | None = None  # Given once.
+    arrived: float | None = None  # The first sighting.
+    overdue: bool = False  # Its mailbox was read after its deadline, and it was not there.
+    bounced: bool = False
+    lost: bool = False  # Not waited for any longer.
+    places: tuple[Place, ...] = ()  # Every copy seen.
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it still waits for its verdict."""
+        return self.verdict is None
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether it was accepted, has not been seen, and may still come."""
+        gone = self.arrived is not None or self.bounced or self.lost
+        return self.accepted is not None and not gone
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is waited for."""
+        return not self.undecided and not self.in_flight
