@@ -66,7 +66,7 @@ SHIFT = (
 _NAMED = "relay = ? AND node = ? AND sender = ? AND mailbox = ?"
 _ADD_ROUTE = "INSERT OR IGNORE INTO routes (relay, node, sender, mailbox) VALUES (?, ?, ?, ?)"
 _PUT_PROBE = f"""INSERT OR REPLACE INTO probes VALUES
-    (?, (SELECT id FROM routes WHERE {_NAMED}), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (?, (SELECT id FROM routes WHERE {_NAMED}), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SUCCEEDED = f"UPDATE routes SET succeeded = coalesce(max(succeeded, ?), ?) WHERE {_NAMED}"
 _ACCEPTED = f"UPDATE routes SET accepted = coalesce(max(accepted, ?), ?) WHERE {_NAMED}"
 _KEEP = "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?)"

@@ -11,6 +11,7 @@ from typing import assert_never
 from probe.core.ledger import Arrived, Change, Copied, Event, GaveUp, Judged, Ledger, Returned, Sent
 from probe.core.model import Part, RouteKey
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
+from probe.core.tag import short
 from probe.ports import Clock, Journal, Level, Metrics
 
 log = logging.getLogger("probe.verdict")
@@ -158,7 +159,7 @@ def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
     fields: dict[str, object] = {
         "route": str(probe.route),
         "sequence": probe.sequence,
-        "tag": probe.token[:24],
+        "tag": short(probe.token),
         "verdict": verdict,
     }
     if record.arrived is not None and record.accepted is not None:

@@ -70,7 +70,7 @@ async def test_successes_and_acceptances_follow_from_the_records(tmp_path: Path)
         journal.save(Record(probe(2, route=other), accepted=NOW, ack_lost=True))
     async with opened(tmp_path / "j") as journal:
         remembered = journal.load()
-        assert remembered.last_success == {ROUTE: NOW}
+        assert remembered.last_success == {ROUTE: NOW + 1}
         names = (ROUTE.relay, ROUTE.node, ROUTE.sender, ROUTE.mailbox)
         assert remembered.accepted_before == {names: NOW + 1}
 
@@ -297,7 +297,7 @@ async def test_acceptances_are_forgotten_after_35_days(tmp_path: Path) -> None:
     async with opened(tmp_path / "j", HandClock(NOW + 36 * DAY)) as journal:
         remembered = journal.load()
         assert remembered.accepted_before == {}
-        assert remembered.last_success == {ROUTE: NOW}
+        assert remembered.last_success == {ROUTE: NOW + 1}
 
 
 async def test_pruning_gives_the_space_back(tmp_path: Path) -> None:

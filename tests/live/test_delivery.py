@@ -21,7 +21,7 @@ def tokens(pool: Pool) -> dict[str, float]:
     found = {}
     for message in pool.dovecot.delivered(RECIPIENT):
         header = email.message_from_bytes(message.content())["X-Mailprobe"] or ""
-        match = re.search(r"token=([a-z2-7]+)", header.replace("\n", "").replace(" ", ""))
+        match = re.search(r"token=([a-z2-7]+)", "".join(header.split()))
         if match:
             assert match[1] not in found, f"the relay was given {match[1]} twice"
             found[match[1]] = message.when
