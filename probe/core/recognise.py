@@ -6,7 +6,7 @@ Relays lose or rewrite any of them, so one that verifies is enough. Where they c
 other the message is taken for somebody else's, because only our own mail may be touched.
 
 An answer to a probe (a bounce, a vacation note, a reply) quotes Subject and body: there only the
-fields that no answer copies count, and the address.
+fields that no answer copies count, and the address. So a body speaks only under our Subject.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from probe.core import tag
-from probe.core.header import Field, fields, first, values
+from probe.core.header import Field, address, fields, first, values
 from probe.core.mime import kind, leaves
 from probe.core.model import Tag, UnmatchedCause
 
@@ -27,8 +27,10 @@ _TRACE = re.compile(
 )
 _MESSAGE_ID = re.compile(r"<mailprobe\.([^@>]*)", _FLAGS)
 _BODY_LINE = re.compile(r"^Tag: ([a-z2-7]{66})[ \t\r]*$", _FLAGS | re.MULTILINE)
-_SUBJECT = re.compile(r"Delivery check .{,40}\[([a-z2-7]{24})\]", _FLAGS)
+_SUBJECT = re.compile(r"[^:]{,80}\bDelivery check .{,40}\[([a-z2-7]{24})\]", _FLAGS)
+_ANSWER = re.compile(r".{,80}: ?Delivery check ", _FLAGS)  # Re:, Undeliverable:, ...
 _VERP = re.compile(r"\+([a-z2-7]{24})@", _FLAGS)
+_SERVERS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "maildaemon"})
 _ADDRESSED = frozenset({"to", "delivered-to", "x-original-to", "x-delivered-to", "envelope-to"})
 
 
@@ -93,7 +95,7 @@ def might_be_tagged(header: bytes) -> bool:
 
 
 def is_report(header: bytes) -> bool:
-    """Whether this may be a bounce or another automatic answer (RFC 3464, RFC 3834)."""
+    """Whether this may be a bounce or another answer to a probe (RFC 3464, RFC 3834)."""
     return _is_report(fields(header))
 
 
@@ -132,17 +134,31 @@ def addressed(found: Sequence[Field]) -> list[str]:
     return [match[1].lower() for match in _VERP.finditer(addresses)]
 
 
+def is_from_server(found: Sequence[Field]) -> bool:
+    """Whether a mail server says that it wrote this itself."""
+    return address(first(found, "from")).partition("@")[0] in _SERVERS
+
+
 def _is_report(found: Sequence[Field]) -> bool:
     return (
         kind(found) == "multipart/report"
         or first(found, "auto-submitted").lower().startswith("auto-replied")
         or "<>" in values(found, "return-path")
+        or is_from_server(found)
+        or bool(addressed(found))
+        or _ANSWER.match(first(found, "subject")) is not None
     )
 
 
 def _is_answer(found: Sequence[Field]) -> bool:
     replies = any(field.name in {"in-reply-to", "references"} for field in found)
     return replies or _is_report(found)
+
+
+def _subject_short(found: Sequence[Field]) -> str:
+    """The short id in our Subject, or nothing; relays put `[EXT]` and the like before it."""
+    match = None if _is_answer(found) else _SUBJECT.match(first(found, "subject"))
+    return match[1].lower() if match else ""
 
 
 def _claims(found: Sequence[Field], body: bytes) -> Iterator[_Claim]:
@@ -152,7 +168,7 @@ def _claims(found: Sequence[Field], body: bytes) -> Iterator[_Claim]:
         yield _Claim(stated.get("token", ""), stated.get("instance", ""))
     for value in values(found, "message-id"):
         yield from (_Claim(match[1]) for match in _MESSAGE_ID.finditer(value))
-    if body and not _is_answer(found):
+    if body and _subject_short(found):
         texts = (leaf.text for leaf in leaves(found, body) if leaf.kind == "text/plain")
         yield from (_Claim(match[1]) for text in texts for match in _BODY_LINE.finditer(text))
 
@@ -197,11 +213,9 @@ def _flaw(claims: Sequence[_Claim], instance: str) -> UnmatchedCause:
 
 def _shorts(found: Sequence[Field]) -> list[str]:
     """The short ids in places of a probe itself."""
-    if _is_answer(found):
-        return []
-    subject, path = first(found, "subject"), first(found, "return-path")
-    matches = (_SUBJECT.search(subject), _VERP.search(path))
-    return [match[1].lower() for match in matches if match]
+    match = None if _is_answer(found) else _VERP.search(first(found, "return-path"))
+    shorts = (_subject_short(found), match[1].lower() if match else "")
+    return [short for short in shorts if short]
 
 
 def _by_short(found: Sequence[Field]) -> Recognised:
