@@ -89,6 +89,18 @@ class _Claim:
     names: str = ""  # The instance that its X-Mailprobe field names.
 
 
+@dataclass(frozen=True, slots=True)
+class _Shorts:
+    """The short ids in the places of a probe itself, or nothing."""
+
+    subject: str = ""  # Relays put `[EXT]` and the like before ours.
+    return_path: str = ""
+
+    @property
+    def all(self) -> list[str]:
+        return [short for short in (self.subject, self.return_path) if short]
+
+
 def might_be_tagged(header: bytes) -> bool:
     """Whether `recognise` could find anything in this header; cheap, and says yes too often."""
     return _TRACE.search(header) is not None
@@ -112,10 +124,11 @@ def recognise(
 ) -> Recognised:
     """Whose message this is; moments are Unix times, `lifetime` is how long a tag is good (s)."""
     found = fields(header)
-    claims = list(_claims(found, body))
+    shorts = _Shorts() if _is_answer(found) else _shorts(found)
+    claims = list(_claims(found, body if shorts.subject else b""))
     if not claims:
-        return _by_short(found)
-    agreed = _agreed(claims, _shorts(found), keys, instance)
+        return _by_short(shorts, addressed(found))
+    agreed = _agreed(claims, shorts, keys, instance)
     if isinstance(agreed, UnmatchedCause):
         return NotOurs(agreed)
     token, told = agreed
@@ -155,12 +168,6 @@ def _is_answer(found: Sequence[Field]) -> bool:
     return replies or _is_report(found)
 
 
-def _subject_short(found: Sequence[Field]) -> str:
-    """The short id in our Subject, or nothing; relays put `[EXT]` and the like before it."""
-    match = None if _is_answer(found) else _SUBJECT.match(first(found, "subject"))
-    return match[1].lower() if match else ""
-
-
 def _claims(found: Sequence[Field], body: bytes) -> Iterator[_Claim]:
     """Every token, one for each place."""
     for value in values(found, "x-mailprobe"):
@@ -168,7 +175,7 @@ def _claims(found: Sequence[Field], body: bytes) -> Iterator[_Claim]:
         yield _Claim(stated.get("token", ""), stated.get("instance", ""))
     for value in values(found, "message-id"):
         yield from (_Claim(match[1]) for match in _MESSAGE_ID.finditer(value))
-    if body and _subject_short(found):
+    if body:
         texts = (leaf.text for leaf in leaves(found, body) if leaf.kind == "text/plain")
         yield from (_Claim(match[1]) for text in texts for match in _BODY_LINE.finditer(text))
 
@@ -179,7 +186,7 @@ def _statement(text: str) -> tuple[str, str]:
 
 
 def _agreed(
-    claims: Sequence[_Claim], shorts: Sequence[str], keys: Sequence[bytes], instance: str
+    claims: Sequence[_Claim], shorts: _Shorts, keys: Sequence[bytes], instance: str
 ) -> tuple[str, Tag] | UnmatchedCause:
     """The one token that verifies, unless more places speak against it than for it."""
     name = tag.spelled(instance)
@@ -195,7 +202,7 @@ def _agreed(
         return _flaw(claims, instance)
     token, told = next(iter(verified.items()))
     speaks_for = [claim.token.lower() == token and claim.names in {"", name} for claim in claims]
-    speaks_for += [tag.is_short_of(short, token) for short in shorts]
+    speaks_for += [tag.is_short_of(short, token) for short in shorts.all]
     if len(verified) > 1 or speaks_for.count(True) < speaks_for.count(False):
         return UnmatchedCause.MALFORMED
     return token, told
@@ -211,20 +218,18 @@ def _flaw(claims: Sequence[_Claim], instance: str) -> UnmatchedCause:
     return UnmatchedCause.FOREIGN if foreign else UnmatchedCause.BAD_MAC
 
 
-def _shorts(found: Sequence[Field]) -> list[str]:
-    """The short ids in places of a probe itself."""
-    match = None if _is_answer(found) else _VERP.search(first(found, "return-path"))
-    shorts = (_subject_short(found), match[1].lower() if match else "")
-    return [short for short in shorts if short]
+def _shorts(found: Sequence[Field]) -> _Shorts:
+    subject = _SUBJECT.match(first(found, "subject"))
+    path = _VERP.search(first(found, "return-path"))
+    return _Shorts(subject[1].lower() if subject else "", path[1].lower() if path else "")
 
 
-def _by_short(found: Sequence[Field]) -> Recognised:
-    answered = addressed(found)
-    shorts = set(answered or _shorts(found))
-    if not shorts:
+def _by_short(shorts: _Shorts, answered: Sequence[str]) -> Recognised:
+    found = set(answered or shorts.all)
+    if not found:
         return Untagged()
-    short = shorts.pop()
+    short = found.pop()
     sequence = tag.sequence_of_short(short)
-    if shorts or sequence is None:
+    if found or sequence is None:
         return NotOurs(UnmatchedCause.MALFORMED)
     return OurShort(sequence, short, answer=bool(answered))
