@@ -129,8 +129,8 @@ def test_every_changed_byte_of_the_body_is_reported(data: st.DataObject) -> None
     place = data.draw(st.integers(0, end - 1).filter(lambda i: BODY[i] not in b"\r\n"))
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != BODY[place]))
     changed = BODY[:place] + bytes([byte]) + BODY[place + 1 :]
-    is_shorter_line = BODY[place + 1 :][:1] == b"\r" and byte in b" \t\r"
-    assert damage(HEADER, changed) >= ALTERED or is_shorter_line
+    # The last one turned into white space is as good as cut off.
+    assert damage(HEADER, changed) in ([ALTERED, TRUNCATED] if place == end - 1 else [ALTERED])
 
 
 WRAPPED = HEADER.replace(b"text/plain; charset=utf-8", b"multipart/mixed; boundary=xx")
