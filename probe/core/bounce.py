@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from probe.core import tag
-from probe.core.header import Field, address, fields, first, unstructured, values
+from probe.core.header import Field, fields, first, unstructured, values
 from probe.core.mime import Leaf, kind, leaves
-from probe.core.recognise import addressed
+from probe.core.recognise import addressed, is_from_server
 from probe.core.wire import clean
 
 _CANDIDATES = 8
@@ -24,7 +24,6 @@ _FLAGS = re.IGNORECASE | re.ASCII
 _ACTIONS = ("failed", "delayed", "expanded", "relayed", "delivered")  # The worst first.
 _ACTION_OF_CLASS = {"2": "delivered", "4": "delayed", "5": "failed"}
 _STATUS_KINDS = frozenset({"message/delivery-status", "message/global-delivery-status"})
-_SERVERS = frozenset({"", "mailer-daemon", "postmaster", "mail-daemon", "maildaemon"})
 _TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{66}(?![a-z2-7])", _FLAGS)
 _SHORT = re.compile(r"(?:\[|\+)([a-z2-7]{24})(?:\]|@)", _FLAGS)
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])", re.ASCII)
@@ -131,8 +130,7 @@ def _guessed(found: Sequence[Field], parts: Sequence[Leaf]) -> _Told | None:
     status = _LIKELY_STATUS.search(text)
     code = status[0] if status else ""
     gone = bool(values(found, "x-failed-recipients"))  # Exim's.
-    server = address(first(found, "from")).partition("@")[0] in _SERVERS
-    if not (gone or server or code):
+    if not (gone or is_from_server(found) or code):
         return None
     action = "failed" if gone else _action_in_words(subject) or _action_in_words(text)
     action = action or _ACTION_OF_CLASS.get(code[:1], "")

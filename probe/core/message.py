@@ -27,6 +27,7 @@ from probe.core.wire import clean
 _WIDTH = 76
 _NAME_LIMIT = 60
 _CANARY_LINES = 20
+_CANARY_WORDS = 6  # In each line.
 _CLOSING = "SHA-256: "
 _ALPHABET = (
     "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike "
@@ -142,7 +143,7 @@ def _statements(token: str, instance: str, route: RouteKey) -> tuple[str, ...]:
 
 
 def _body(token: str, instance: str) -> list[str]:
-    canary = [_canary_line(token, number) for number in range(1, _CANARY_LINES + 1)]
+    canary = _canary(token)
     block = "".join(f"{line}\n" for line in canary)
     return [
         *wrap(
@@ -161,11 +162,15 @@ def _body(token: str, instance: str) -> list[str]:
     ]
 
 
-def _canary_line(token: str, number: int) -> str:
+def _canary(token: str) -> list[str]:
     alphabet = _ALPHABET.split()
-    chosen = hashlib.sha256(f"{token}:{number}".encode()).digest()[:6]
-    words = " ".join(alphabet[byte % len(alphabet)] for byte in chosen)
-    return f"Line {number:02} of {_CANARY_LINES}: {words}"
+    chosen = hashlib.shake_256(token.encode()).digest(_CANARY_LINES * _CANARY_WORDS)
+    words = [alphabet[byte % len(alphabet)] for byte in chosen]
+    lines = [words[start : start + _CANARY_WORDS] for start in range(0, len(words), _CANARY_WORDS)]
+    return [
+        f"Line {number:02} of {_CANARY_LINES}: {' '.join(line)}"
+        for number, line in enumerate(lines, start=1)
+    ]
 
 
 def _body_damage(expected: list[str], header: Sequence[Field], body: bytes) -> set[Part]:

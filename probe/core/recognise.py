@@ -6,7 +6,7 @@ Relays lose or rewrite any of them, so one that verifies is enough. Where they c
 other the message is taken for somebody else's, because only our own mail may be touched.
 
 An answer to a probe (a bounce, a vacation note, a reply) quotes Subject and body: there only the
-fields that no answer copies count, and the address.
+fields that no answer copies count, and the address. So a body speaks only under our Subject.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from probe.core import tag
-from probe.core.header import Field, fields, first, values
+from probe.core.header import Field, address, fields, first, values
 from probe.core.mime import kind, leaves
 from probe.core.model import Tag, UnmatchedCause
 
@@ -27,8 +27,10 @@ _TRACE = re.compile(
 )
 _MESSAGE_ID = re.compile(r"<mailprobe\.([^@>]*)", _FLAGS)
 _BODY_LINE = re.compile(r"^Tag: ([a-z2-7]{66})[ \t\r]*$", _FLAGS | re.MULTILINE)
-_SUBJECT = re.compile(r"Delivery check .{,40}\[([a-z2-7]{24})\]", _FLAGS)
+_SUBJECT = re.compile(r"[^:]{,80}\bDelivery check .{,40}\[([a-z2-7]{24})\]", _FLAGS)
+_ANSWER = re.compile(r".{,80}: ?Delivery check ", _FLAGS)  # Re:, Undeliverable:, ...
 _VERP = re.compile(r"\+([a-z2-7]{24})@", _FLAGS)
+_SERVERS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "maildaemon"})
 _ADDRESSED = frozenset({"to", "delivered-to", "x-original-to", "x-delivered-to", "envelope-to"})
 
 
@@ -87,13 +89,25 @@ class _Claim:
     names: str = ""  # The instance that its X-Mailprobe field names.
 
 
+@dataclass(frozen=True, slots=True)
+class _Shorts:
+    """The short ids in the places of a probe itself, or nothing."""
+
+    subject: str = ""  # Relays put `[EXT]` and the like before ours.
+    return_path: str = ""
+
+    @property
+    def all(self) -> list[str]:
+        return [short for short in (self.subject, self.return_path) if short]
+
+
 def might_be_tagged(header: bytes) -> bool:
     """Whether `recognise` could find anything in this header; cheap, and says yes too often."""
     return _TRACE.search(header) is not None
 
 
 def is_report(header: bytes) -> bool:
-    """Whether this may be a bounce or another automatic answer (RFC 3464, RFC 3834)."""
+    """Whether this may be a bounce or another answer to a probe (RFC 3464, RFC 3834)."""
     return _is_report(fields(header))
 
 
@@ -110,10 +124,11 @@ def recognise(
 ) -> Recognised:
     """Whose message this is; moments are Unix times, `lifetime` is how long a tag is good (s)."""
     found = fields(header)
-    claims = list(_claims(found, body))
+    shorts = _Shorts() if _is_answer(found) else _shorts(found)
+    claims = list(_claims(found, body if shorts.subject else b""))
     if not claims:
-        return _by_short(found)
-    agreed = _agreed(claims, _shorts(found), keys, instance)
+        return _by_short(shorts, addressed(found))
+    agreed = _agreed(claims, shorts, keys, instance)
     if isinstance(agreed, UnmatchedCause):
         return NotOurs(agreed)
     token, told = agreed
@@ -132,11 +147,19 @@ def addressed(found: Sequence[Field]) -> list[str]:
     return [match[1].lower() for match in _VERP.finditer(addresses)]
 
 
+def is_from_server(found: Sequence[Field]) -> bool:
+    """Whether a mail server says that it wrote this itself."""
+    return address(first(found, "from")).partition("@")[0] in _SERVERS
+
+
 def _is_report(found: Sequence[Field]) -> bool:
     return (
         kind(found) == "multipart/report"
         or first(found, "auto-submitted").lower().startswith("auto-replied")
         or "<>" in values(found, "return-path")
+        or is_from_server(found)
+        or bool(addressed(found))
+        or _ANSWER.match(first(found, "subject")) is not None
     )
 
 
@@ -152,7 +175,7 @@ def _claims(found: Sequence[Field], body: bytes) -> Iterator[_Claim]:
         yield _Claim(stated.get("token", ""), stated.get("instance", ""))
     for value in values(found, "message-id"):
         yield from (_Claim(match[1]) for match in _MESSAGE_ID.finditer(value))
-    if body and not _is_answer(found):
+    if body:
         texts = (leaf.text for leaf in leaves(found, body) if leaf.kind == "text/plain")
         yield from (_Claim(match[1]) for text in texts for match in _BODY_LINE.finditer(text))
 
@@ -163,7 +186,7 @@ def _statement(text: str) -> tuple[str, str]:
 
 
 def _agreed(
-    claims: Sequence[_Claim], shorts: Sequence[str], keys: Sequence[bytes], instance: str
+    claims: Sequence[_Claim], shorts: _Shorts, keys: Sequence[bytes], instance: str
 ) -> tuple[str, Tag] | UnmatchedCause:
     """The one token that verifies, unless more places speak against it than for it."""
     name = tag.spelled(instance)
@@ -179,7 +202,7 @@ def _agreed(
         return _flaw(claims, instance)
     token, told = next(iter(verified.items()))
     speaks_for = [claim.token.lower() == token and claim.names in {"", name} for claim in claims]
-    speaks_for += [tag.is_short_of(short, token) for short in shorts]
+    speaks_for += [tag.is_short_of(short, token) for short in shorts.all]
     if len(verified) > 1 or speaks_for.count(True) < speaks_for.count(False):
         return UnmatchedCause.MALFORMED
     return token, told
@@ -195,22 +218,18 @@ def _flaw(claims: Sequence[_Claim], instance: str) -> UnmatchedCause:
     return UnmatchedCause.FOREIGN if foreign else UnmatchedCause.BAD_MAC
 
 
-def _shorts(found: Sequence[Field]) -> list[str]:
-    """The short ids in places of a probe itself."""
-    if _is_answer(found):
-        return []
-    subject, path = first(found, "subject"), first(found, "return-path")
-    matches = (_SUBJECT.search(subject), _VERP.search(path))
-    return [match[1].lower() for match in matches if match]
+def _shorts(found: Sequence[Field]) -> _Shorts:
+    subject = _SUBJECT.match(first(found, "subject"))
+    path = _VERP.search(first(found, "return-path"))
+    return _Shorts(subject[1].lower() if subject else "", path[1].lower() if path else "")
 
 
-def _by_short(found: Sequence[Field]) -> Recognised:
-    answered = addressed(found)
-    shorts = set(answered or _shorts(found))
-    if not shorts:
+def _by_short(shorts: _Shorts, answered: Sequence[str]) -> Recognised:
+    found = set(answered or shorts.all)
+    if not found:
         return Untagged()
-    short = shorts.pop()
+    short = found.pop()
     sequence = tag.sequence_of_short(short)
-    if shorts or sequence is None:
+    if found or sequence is None:
         return NotOurs(UnmatchedCause.MALFORMED)
     return OurShort(sequence, short, answer=bool(answered))

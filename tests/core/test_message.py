@@ -118,7 +118,7 @@ def test_what_servers_add_or_rewrite_by_right_is_no_alteration() -> None:
 def test_every_truncation_is_reported(header: bytes, body: bytes) -> None:
     line_end = 3 if header == BASE64[0] else 0  # Digits that hold nothing but the last line end.
     end = len(body.rstrip(b"=\r\n")) - line_end
-    step = 1 if header == HEADER else 5
+    step = 1 if header == HEADER else 9
     for length in {*range(0, end, step), *range(end - 90, end)}:
         assert damage(header, body[:length]) == TRUNCATED, f"cut at {length} of {end}"
 
@@ -129,8 +129,8 @@ def test_every_changed_byte_of_the_body_is_reported(data: st.DataObject) -> None
     place = data.draw(st.integers(0, end - 1).filter(lambda i: BODY[i] not in b"\r\n"))
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != BODY[place]))
     changed = BODY[:place] + bytes([byte]) + BODY[place + 1 :]
-    is_shorter_line = BODY[place + 1 :][:1] == b"\r" and byte in b" \t\r"
-    assert damage(HEADER, changed) >= ALTERED or is_shorter_line
+    # The last one turned into white space is as good as cut off.
+    assert damage(HEADER, changed) in ([ALTERED, TRUNCATED] if place == end - 1 else [ALTERED])
 
 
 WRAPPED = HEADER.replace(b"text/plain; charset=utf-8", b"multipart/mixed; boundary=xx")

@@ -55,6 +55,7 @@ def without(*names: bytes) -> bytes:
         (without(b"X-Mailprobe"), b""),
         (without(b"Message-ID"), b""),
         (without(b"Message-ID", b"X-Mailprobe"), BODY),
+        (without(b"Message-ID", b"X-Mailprobe").replace(b"ct: D", b"ct: [EXT] D"), BODY),
         (b"Return-Path: <>\r\n" + HEADER, BODY),
         (field(TOKEN) + HEADER, BODY),
         (HEADER, BODY.replace(b"Tag: a", b"Tag: b")),
@@ -99,7 +100,11 @@ def test_short_ids(header: bytes, found: object) -> None:
 
 def test_a_reply_that_quotes_the_body_is_not_the_probe() -> None:
     assert who(b"In-Reply-To: <x>\r\nSubject: Re\r\n", BODY) == Untagged()
-    assert who(b"Subject: Fwd\r\n", b"> " + BODY.replace(b"\n", b"\n> ")) == Untagged()
+    assert who(b"Subject: Fwd\r\n", BODY) == Untagged()
+    for prefix in (b"RE: ", b"Undeliverable: ", b"Automatic reply: [x] a:"):
+        answer = subject(SHORT).replace(b": ", b": " + prefix, 1)
+        assert is_report(answer)
+        assert who(answer, BODY) == Untagged()
 
 
 @pytest.mark.parametrize(
@@ -145,6 +150,10 @@ def test_another_journal_under_our_name() -> None:
         (b"Content-Type:\n MULTIPART/Report;\n boundary=x\n", True),
         (b"Auto-Submitted: auto-replied (vacation)\n", True),
         (b"Return-Path: <>\n", True),
+        (b"From: Mail Delivery <Mailer-Daemon@mx.example>\n", True),
+        (f"To: probe+{SHORT}@shop.example\n".encode(), True),
+        (b"In-Reply-To: <x>\nSubject: Re: lunch\n", False),  # Ordinary mail is left unread.
+        (b"From: postmasters@x.example\n", False),
         (HEADER, False),
         (b"", False),
     ],
