@@ -10,7 +10,7 @@ import sys
 
 from probe.core.model import Probe, RouteKey
 from probe.edges.clock import SystemClock
-from probe.edges.journal import SqliteJournal
+from probe.edges.journal import Limits, SqliteJournal
 from probe.ports import Record
 
 ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
@@ -19,7 +19,7 @@ ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
 async def work(path: str) -> None:
     """Eight senders, each launching and saving without end."""
     clock = SystemClock()
-    journal = await SqliteJournal.open(path, clock)
+    journal = await SqliteJournal.open(path, clock, limits=Limits(stall=60.0))
     print("open", journal.up, flush=True)
     async with asyncio.TaskGroup() as group:
         for _ in range(8):
