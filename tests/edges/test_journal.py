@@ -144,7 +144,7 @@ records = st.builds(
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(saved=st.lists(records, max_size=5, unique_by=lambda record: record.probe.sequence))
 def test_every_record_comes_back_as_it_was(tmp_path: Path, saved: list[Record]) -> None:
