@@ -125,7 +125,7 @@ class _Prober:
         shown = f"[{host}]" if ":" in host else host
         async with WebServer(
             f"{shown}:{port}",
-            exporter=self._metrics,
+            exporter=self,
             status=self._overview.status,
             health=self._overview.health,
         ) as web:
@@ -139,6 +139,11 @@ class _Prober:
                 await self._drain()
                 for task in tasks:
                     task.cancel()
+
+    async def scrape(self, accept: str, *, gzipped: bool) -> tuple[bytes, str]:
+        """All metrics, with the gauges of this very moment: the account adds up in every scrape."""
+        self._publisher.publish()
+        return await self._metrics.scrape(accept, gzipped=gzipped)
 
     # ---- building
 

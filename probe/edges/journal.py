@@ -16,11 +16,12 @@ from typing import TypeVar, cast
 
 from probe.core.model import Place, Probe
 from probe.core.record import Record
+from probe.edges.journal_backlog import Backlog, View
 from probe.edges.journal_changes import Kept
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import JournalLocked
 from probe.edges.journal_open import boot_id
-from probe.edges.journal_writer import SEQUENCES, Backlog, Beginning, Limits, Report, View, Writer
+from probe.edges.journal_writer import SEQUENCES, Beginning, Limits, Report, Writer
 from probe.ports import Clock, Position, Remembered
 
 __all__ = ["JournalLocked", "Limits", "SqliteJournal"]

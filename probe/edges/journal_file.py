@@ -10,9 +10,9 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from probe.core.model import RouteKey
 from probe.core.record import Record
 from probe.edges.journal_changes import Changes, Kept
 from probe.edges.journal_guard import FileLock, Trouble, Unfit, set_aside
@@ -39,7 +39,7 @@ from probe.edges.journal_rows import (
     storable,
     works,
 )
-from probe.ports import Clock, Position, Remembered
+from probe.ports import Clock, Position
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,6 @@ _REFUSED = (
     OverflowError,
     UnicodeError,
 )
-_TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
 
 
 def _execute_singly(db: sqlite3.Connection, piece: Work) -> int:
@@ -63,6 +62,15 @@ def _execute_singly(db: sqlite3.Connection, piece: Work) -> int:
             log.warning("journal: a row was refused: %s", error)
             refused += 1
     return refused
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment by both clocks."""
+
+    wall: float
+    monotonic: float
+    boot: str
 
 
 class JournalFile:
@@ -218,8 +226,9 @@ class JournalFile:
         if self._stat() != self._inode:
             raise Unfit("lost", "the file is not there any more")
         self._beaten = moment
-        wall = self._clock.now() + offset
-        rows: list[Row] = [("wall", wall), ("monotonic", moment), ("boot", self._boot)]
+        now = self.now()
+        wall = now.wall - self.offset + offset
+        rows: list[Row] = [("wall", wall), ("monotonic", now.monotonic), ("boot", now.boot)]
         return [Work(SET_META, rows)]
 
     def transact(self, work: Iterable[Work], *, singly: bool = False) -> int:
@@ -256,16 +265,27 @@ class JournalFile:
         with translated():
             return self._database().execute(sql, values).fetchall()
 
-    def _records(self, where: str, values: Sequence[Value] = ()) -> Iterator[Record]:
+    def records(self, where: str, values: Sequence[Value] = ()) -> Iterator[Record]:
+        """The probes that a condition holds for, but for those that make no sense."""
         for row in self.select(f"{SELECT_PROBES} WHERE {where}", values):
             try:
                 yield record_of(row, self.offset)
             except (ValueError, TypeError) as error:
                 log.warning("journal %s: probe %s makes no sense: %s", self.path, row[0], error)
 
+    def now(self) -> Instant:
+        """This moment, as it is stored."""
+        wall = self._clock.now() + self.offset
+        return Instant(wall, self._monotonic(), self._boot)
+
+    def meta(self) -> dict[str, Value]:
+        """What the file says of itself."""
+        with translated():
+            return meta_of(self._database())
+
     def find(self, sequence: int) -> Record | None:
         """The probe with this number."""
-        return next(self._records("sequence = ?", [sequence]), None)
+        return next(self.records("sequence = ?", [sequence]), None)
 
     def due(self, mailbox: str, folder: str, now: float, limit: int) -> list[Kept]:
         """Places whose time to be cleaned has come, oldest first."""
@@ -280,47 +300,3 @@ class JournalFile:
         rows = self.select("SELECT mailbox, folder, uidvalidity, next_uid, scanned FROM positions")
         with sensible():
             return [position_of(row) for row in rows]
-
-    def remember(self) -> Remembered:
-        """What the last run left."""
-        with translated(), sensible():
-            meta = meta_of(self._database())
-            stopped = None if "wall" not in meta else float(meta["wall"] or 0)
-            stepped = stopped is not None and self._stepped(meta, stopped)
-            return Remembered(
-                open=tuple(self._records("open ORDER BY sequence")),
-                last_success=self._moments("succeeded"),
-                accepted_before={
-                    (key.relay, key.node, key.sender, key.mailbox): moment
-                    for key, moment in self._moments("accepted").items()
-                },
-                stopped=None if stopped is None else stopped - self.offset,
-                clock_stepped=stepped,
-            )
-
-    def salvage(self) -> Changes:
-        """As much of what is still needed as can be read."""
-        saved = Changes()
-        with suppress(Trouble, Unfit), sensible():
-            saved.positions = {(p.mailbox, p.folder): p for p in self.positions()}
-            kept = [kept_of(row, self.offset) for row in self.select(SELECT_PLACES)]
-            saved.kept = {one.place: one for one in kept}
-            saved.successes = self._moments("succeeded")
-            saved.acceptances = self._moments("accepted")
-            saved.records = {r.probe.sequence: r for r in self._records("open")}
-        return saved
-
-    def _moments(self, column: str) -> dict[RouteKey, float]:
-        sql = f"SELECT {column}, relay, node, sender, mailbox FROM routes"
-        rows = self.select(f"{sql} WHERE {column} IS NOT NULL")
-        return {
-            RouteKey(*(str(name) for name in names)): float(moment or 0) - self.offset
-            for moment, *names in rows
-        }
-
-    def _stepped(self, meta: dict[str, Value], wall: float) -> bool:
-        now = self._clock.now() + self.offset
-        if meta.get("boot") != self._boot or not self._boot:
-            return now < wall
-        before = wall - float(meta.get("monotonic") or 0)
-        return abs(now - self._monotonic() - before) > _TOLERANCE

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import TypeAlias
+from dataclasses import dataclass
 
-from probe.core.model import Place
-from probe.core.record import Record
+from probe.edges.journal_backlog import Backlog, Batch, Question, View
 from probe.edges.journal_changes import Changes
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import JournalLocked, Trouble, Unfit
 from probe.edges.journal_prune import prune
-from probe.edges.journal_rows import storable
+from probe.edges.journal_recall import NOTHING, remember, salvage
 from probe.ports import Position, Remembered
 
-SEQUENCES = 100_000  # Numbers set apart at a time, so that a number is never given twice.
+SEQUENCES = 1_000_000  # Numbers set apart at a time, so that a number is never given twice.
 
 log = logging.getLogger(__name__)
 
@@ -34,81 +31,6 @@ class Limits:
     retry: float = 30.0  # How often a file in trouble is tried again (s).
     stall: float = 2.0  # The longest that a caller waits for the disk (s).
     closing: float = 3.0  # The longest that the end waits for it (s).
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What can be read: the file, and over it what is not written yet."""
-
-    file: JournalFile
-    unsaved: Changes
-
-    def find(self, sequence: int) -> Record | None:
-        """The probe with this number."""
-        known = self.unsaved.records.get(sequence)
-        return known if known or not self.file.is_open else self.file.find(sequence)
-
-    def due(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
-        """Places whose time to be cleaned has come, oldest first."""
-        most = limit + len(self.unsaved.kept)
-        stored = self.file.due(mailbox, folder, now, most) if self.file.is_open else []
-        found = {one.place: one for one in stored} | self.unsaved.kept
-        due = [
-            one
-            for one in found.values()
-            if one is not None
-            and one.expunge <= now
-            and storable(one.place.mailbox) == storable(mailbox)
-            and storable(one.place.folder) == storable(folder)
-        ]
-        return [one.place for one in sorted(due, key=lambda one: one.expunge)[:limit]]
-
-
-Question: TypeAlias = Callable[[View], object]
-
-
-@dataclass(slots=True)
-class Batch:
-    """What the writer is told at once."""
-
-    changes: Changes = field(default_factory=Changes)
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)  # For it to be durable.
-    questions: list[tuple[Question, asyncio.Future[object]]] = field(default_factory=list)
-    prune: float | None = None  # The moment for which to prune.
-    closing: bool = False
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to do."""
-        asked = self.waiters or self.questions or self.closing or self.prune is not None
-        return bool(asked or self.changes)
-
-
-class Backlog:
-    """The batch being filled: `with backlog as batch` on one thread, `take` on the other."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._batch = Batch()
-
-    def __enter__(self) -> Batch:
-        self._condition.acquire()
-        return self._batch
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._condition.notify()
-        self._condition.release()
-
-    def take(self, patience: float | None) -> Batch:
-        """All that was put in, waiting for something for so long (s; None: for ever)."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._batch, patience)
-            batch, self._batch = self._batch, Batch()
-            return batch
 
 
 @dataclass(slots=True)
@@ -161,15 +83,16 @@ class Writer:
         except (Trouble, Unfit) as error:
             self._fall(str(error))
         remembered, positions = self._recall()  # Before anything is written.
-        self._unsaved.ceiling = self._file.first_sequence + SEQUENCES
+        first = self._file.first_sequence
+        self._unsaved.ceiling = first + SEQUENCES
         if not self._reason:
             self._save()
-        file = self._file
+        if not self._up:  # The next start may not know of this one: let it not meet its numbers.
+            first += SEQUENCES * secrets.randbelow(1000)
+            self._unsaved.ceiling = first + SEQUENCES
+        file, errors, self._errors = self._file, self._errors, 0
         file.keep_identity()
-        errors, self._errors = self._errors, 0
-        return Beginning(
-            file.id, file.created, self._up, errors, file.first_sequence, remembered, positions
-        )
+        return Beginning(file.id, file.created, self._up, errors, first, remembered, positions)
 
     def run(self) -> None:
         """Turn until told to close."""
@@ -209,12 +132,12 @@ class Writer:
     def _recall(self) -> tuple[Remembered, list[Position]]:
         if self._file.is_open:
             try:
-                return self._file.remember(), self._file.positions()
+                return remember(self._file), self._file.positions()
             except Unfit as unfit:
                 self._renew(unfit)
             except Trouble as trouble:
                 self._fall(str(trouble))
-        return Remembered((), {}, {}, None, False), []
+        return NOTHING, []
 
     def _save(self, *, last: bool = False) -> None:
         try:
@@ -243,7 +166,7 @@ class Writer:
     def _renew(self, unfit: Unfit) -> None:
         """Begin a new file with what can be saved of this one."""
         self._errors += 1
-        saved = self._file.salvage()
+        saved = salvage(self._file)
         saved.absorb(self._unsaved)
         try:
             self._file.replace(unfit)
@@ -286,6 +209,6 @@ class Writer:
             self._file.open_readable()
 
     def _end(self) -> None:
-        if self._unsaved:
-            log.warning("journal %s: %d changes are lost", self._file.path, len(self._unsaved))
+        if lost := len(self._unsaved):
+            log.warning("journal %s: %d changes are lost", self._file.path, lost)
         self._file.close()

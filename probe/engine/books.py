@@ -111,7 +111,7 @@ class Books:
 
     def _arrived(self, record: Record, event: Arrived) -> None:
         key, sighting = record.probe.route, event.sighting
-        self._metrics.delivered(key, sighting.folder, event.seconds)
+        self._metrics.delivered(key, sighting.folder, event.seconds, given_up=record.lost)
         for hop in sighting.hops:
             self._metrics.hopped(key, hop)
         for result in sighting.authentication:

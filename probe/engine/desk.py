@@ -200,8 +200,13 @@ class Desk:
             await self._sighted(fetched, place, folder, seen=seen, record=record)
 
     async def _orphan(self, place: Place, seen: float) -> None:
-        """Signed by us and unknown to the journal: cleaned in time, and no delivery."""
+        """Signed by us and unknown to the journal: cleaned in time, and no delivery.
+
+        A journal that is in trouble may only have forgotten it: then it is left alone.
+        """
         self._unmatched(place, UnmatchedCause.ORPHAN)
+        if not self._journal.up:
+            return
         keep = self._mailboxes[place.mailbox].keep
         await self._journal.keep_until(place, None, seen + keep)
 

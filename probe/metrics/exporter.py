@@ -193,11 +193,17 @@ class Exporter:
         """A probe will never be judged."""
         self._routes.count(_names(key), m.UNKNOWN, cause)
 
-    def delivered(self, key: RouteKey, folder: Folder, seconds: float) -> None:
-        """First sighting of a probe, so long after its acceptance, on time or not."""
+    def delivered(
+        self, key: RouteKey, folder: Folder, seconds: float, *, given_up: bool
+    ) -> None:
+        """First sighting of a probe, so long after its acceptance, on time or not, given up or not.
+
+        One that was given up is in the histogram already, at +Inf.
+        """
         self._routes.count(_names(key), m.DELIVERED, folder)
         self._routes.put(_names(key), seconds, m.LAST_DELIVERY)
-        self._delivery.observe((key.relay, key.mailbox), seconds)
+        if not given_up:
+            self._delivery.observe((key.relay, key.mailbox), seconds)
 
     def late(self, key: RouteKey) -> None:
         """The first sighting came after the deadline."""

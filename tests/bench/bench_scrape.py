@@ -32,7 +32,7 @@ def busy_exporter(routes: int) -> Exporter:
             exporter.timed(node, phase, 0.0123)
         exporter.scheduled(key)
         exporter.judged(key, Reason.OVERDUE)
-        exporter.delivered(key, Folder.INBOX, 0.1234567)
+        exporter.delivered(key, Folder.INBOX, 0.1234567, given_up=False)
         exporter.bounced(key, "5.1.1")
         exporter.level(key, Level(1, 1, 0, time.time(), time.time()))
     return exporter

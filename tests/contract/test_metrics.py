@@ -280,7 +280,7 @@ COUNTS: list[tuple[Verb, set[tuple[str, str, str]]]] = [
         {("probes_unknown_total", "cause", "clock")},
     ),
     (
-        lambda e: e.delivered(KEY, Folder.JUNK, 0.2),
+        lambda e: e.delivered(KEY, Folder.JUNK, 0.2, given_up=False),
         {("delivered_total", "folder", "junk")},
     ),
     (lambda e: e.late(KEY), {("late_total", "", "")}),
@@ -346,7 +346,7 @@ async def test_what_is_said_of_mailboxes_loops_journal_and_nodes_is_shown() -> N
 
 async def test_a_delivery_is_in_the_histogram_and_what_is_lost_is_at_infinity() -> None:
     exporter = world()
-    exporter.delivered(KEY, Folder.INBOX, 0.25)
+    exporter.delivered(KEY, Folder.INBOX, 0.25, given_up=False)
     exporter.lost(KEY)
     found = await samples(exporter)
     way = {"relay": "pool", "mailbox": "corp"}
@@ -479,7 +479,7 @@ async def test_a_route_that_comes_back_goes_on_counting() -> None:
 
 async def test_what_comes_for_a_route_of_an_earlier_run_is_shown_as_of_a_retired_one() -> None:
     exporter = Exporter()
-    exporter.delivered(KEY, Folder.INBOX, 1.0)
+    exporter.delivered(KEY, Folder.INBOX, 1.0, given_up=False)
     found = await samples(exporter)
     assert at(found, "mailprobe_delivered_total", **WAY, folder="inbox") == 1
     assert not names_of_the_route(found) & IN_FORCE

@@ -11,7 +11,7 @@ import sys
 from probe.core.model import Probe, RouteKey
 from probe.core.record import Record
 from probe.edges.clock import SystemClock
-from probe.edges.journal import SqliteJournal
+from probe.edges.journal import Limits, SqliteJournal
 
 ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
 
@@ -19,7 +19,7 @@ ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
 async def work(path: str) -> None:
     """Eight senders, each launching and saving without end."""
     clock = SystemClock()
-    journal = await SqliteJournal.open(path, clock)
+    journal = await SqliteJournal.open(path, clock, limits=Limits(stall=60.0))
     print("open", journal.up, flush=True)
     async with asyncio.TaskGroup() as group:
         for _ in range(8):
@@ -38,7 +38,7 @@ async def send(journal: SqliteJournal, clock: SystemClock) -> None:
         print("launched", sequence, flush=True)
         saved = [sequence] if sequence % 3 else []
         if saved:
-            journal.save(Record(probe, accepted=clock.now()))
+            journal.save(Record(probe, accepted=clock.now(), ended=True))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from probe.edges.journal import Limits, SqliteJournal
 ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
 NOW = 1_800_000_000.0
 DAY = 86400.0
-QUICK = Limits(retry=0.02)
+QUICK = Limits(retry=0.02, stall=30.0, closing=30.0)  # Patient with a busy machine.
 
 
 class HandClock:

@@ -14,12 +14,13 @@ import pytest
 
 from probe.core.record import Good, Record
 from probe.edges.clock import SystemClock
-from probe.edges.journal import JournalLocked, Limits, SqliteJournal
+from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.journal_open import migrate
 from probe.edges.journal_rows import STEPS
 from probe.ports import Position
 from tests.edges.journal_world import (
     NOW,
+    QUICK,
     HandClock,
     mount,
     opened,
@@ -295,7 +296,7 @@ async def test_a_read_only_directory_without_a_journal(tmp_path: Path) -> None:
             identity = journal.id
             record = Record(probe(journal.next_sequence()), accepted=NOW, places=(place(4),))
             await journal.arrived(record, expunge=NOW)
-            assert await journal.find(0) == record
+            assert await journal.find(record.probe.sequence) == record
             assert await journal.to_clean("corp", "INBOX", NOW, 5) == [place(4)]
             await journal.cleaned([place(4)])
             assert await journal.to_clean("corp", "INBOX", NOW, 5) == []
@@ -326,7 +327,7 @@ async def test_another_journal_that_comes_with_the_disk_is_set_aside(tmp_path: P
 
 async def test_a_disk_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    async with opened(path, limits=Limits(stall=0.05, retry=0.02)) as journal:
+    async with opened(path, limits=replace(QUICK, stall=0.05)) as journal:
         await journal.launch(probe(0))
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -343,7 +344,7 @@ async def test_a_disk_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
 
 async def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    limits = Limits(entries=100, retry=3600)
+    limits = replace(QUICK, entries=100, retry=3600)
     async with opened(tmp_path / "file" / "j", limits=limits) as journal:
         journal.save(Record(probe(0)))
         for sequence in range(1, 1000):
@@ -357,7 +358,7 @@ async def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
 
 async def test_the_end_waits_for_the_disk_but_not_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    limits = Limits(stall=0.05, closing=0.1)
+    limits = replace(QUICK, stall=0.05, closing=0.1)
     async with opened(path, limits=limits) as journal:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

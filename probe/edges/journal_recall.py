@@ -1,0 +1,66 @@
+"""What the journal still knows: after a restart, and of a file that must be given up."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from probe.core.model import RouteKey
+from probe.edges.journal_changes import Changes
+from probe.edges.journal_file import JournalFile
+from probe.edges.journal_guard import Trouble, Unfit
+from probe.edges.journal_open import sensible
+from probe.edges.journal_rows import SELECT_PLACES, Value, kept_of
+from probe.ports import Remembered
+
+NOTHING = Remembered((), {}, {}, None, False)
+
+_TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
+
+
+def remember(file: JournalFile) -> Remembered:
+    """What the last run left. Raises Trouble, Unfit."""
+    meta, accepted = file.meta(), _moments(file, "accepted")
+    with sensible():
+        stopped = None if "wall" not in meta else float(meta["wall"] or 0)
+        stepped = stopped is not None and _stepped(file, meta, stopped)
+    return Remembered(
+        open=tuple(file.records("open ORDER BY sequence")),
+        last_success=_moments(file, "succeeded"),
+        accepted_before={
+            (key.relay, key.node, key.sender, key.mailbox): moment
+            for key, moment in accepted.items()
+        },
+        stopped=None if stopped is None else stopped - file.offset,
+        clock_stepped=stepped,
+    )
+
+
+def salvage(file: JournalFile) -> Changes:
+    """As much of what is still needed as can be read."""
+    saved = Changes()
+    with suppress(Trouble, Unfit), sensible():
+        saved.positions = {(p.mailbox, p.folder): p for p in file.positions()}
+        kept = [kept_of(row, file.offset) for row in file.select(SELECT_PLACES)]
+        saved.kept = {one.place: one for one in kept}
+        saved.successes = _moments(file, "succeeded")
+        saved.acceptances = _moments(file, "accepted")
+        saved.records = {record.probe.sequence: record for record in file.records("open")}
+    return saved
+
+
+def _moments(file: JournalFile, column: str) -> dict[RouteKey, float]:
+    sql = f"SELECT {column}, relay, node, sender, mailbox FROM routes"
+    rows = file.select(f"{sql} WHERE {column} IS NOT NULL")
+    with sensible():
+        return {
+            RouteKey(*(str(name) for name in names)): float(moment or 0) - file.offset
+            for moment, *names in rows
+        }
+
+
+def _stepped(file: JournalFile, meta: dict[str, Value], wall: float) -> bool:
+    now = file.now()
+    if meta.get("boot") != now.boot or not now.boot:
+        return now.wall < wall
+    before = wall - float(meta.get("monotonic") or 0)
+    return abs(now.wall - now.monotonic - before) > _TOLERANCE
