@@ -224,7 +224,10 @@ class Exporter:
 
     def bounced(self, key: RouteKey, status: str) -> None:
         """A DSN said that delivery failed; `status` is as the DSN has it, or empty."""
-        self._bounces.count((*_names(key), self._bounded(status)), m.BOUNCES)
+        names = _names(key)
+        bounce = (*names, self._bounded(status))
+        self._bounces.add(bounce, self._routes.standing(names))
+        self._bounces.count(bounce, m.BOUNCES)
 
     def _bounded(self, status: str) -> str:
         """Class and subject of a status code; `other` if it is none, or one too many."""

@@ -66,6 +66,10 @@ class Table:
         else:
             row.standing = standing
 
+    def standing(self, key: Names) -> Standing:
+        """What of a row is shown; a row that was never added is as good as retired."""
+        return self._rows[key].standing if key in self._rows else Standing.RETIRED
+
     def remove(self, prefix: Names) -> None:
         """Rows whose labels begin so go at once, with their numbers."""
         for key in self._beginning(prefix):

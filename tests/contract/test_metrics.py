@@ -459,6 +459,7 @@ async def test_a_forgotten_route_has_no_series_even_when_something_comes() -> No
     exporter.retire_route(KEY)
     exporter.forget_route(KEY)
     exporter.duplicate(KEY)
+    exporter.bounced(KEY, "5.2.2")
     assert names_of_the_route(await samples(exporter)) == set()
 
 

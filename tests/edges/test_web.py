@@ -12,11 +12,13 @@ from html.parser import HTMLParser
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families as parse
 
 from probe.core.model import RouteKey, State
 from probe.core.status import Health, Mark, RouteStatus, Status
 from probe.edges.web import PortTaken, WebServer
 from probe.edges.web.server import address
+from probe.metrics import Exporter
 
 GOOD = RouteStatus(
     RouteKey("pool", "192.0.2.11", "shop", "corp"),
@@ -34,6 +36,7 @@ BAD = RouteStatus(
     recent=(Mark.GOOD, Mark.BAD, Mark.UNKNOWN),
     evidence="450 4.7.1 try again later",
 )
+HEALTHY = Health(healthy=True, ready=True)
 STATUS = Status(State.DOWN, 1_795_316_645.0, (GOOD, BAD))
 
 
@@ -52,7 +55,7 @@ class World:
     server: WebServer = field(init=False)
     client: aiohttp.ClientSession = field(init=False)
     status: Status = STATUS
-    health: Health = field(default_factory=lambda: Health(healthy=True, ready=True))
+    health: Health = HEALTHY
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server.port}{path}"
@@ -80,7 +83,7 @@ def server(listen: str) -> WebServer:
         listen,
         exporter=CountedMetrics(),
         status=lambda: STATUS,
-        health=lambda: Health(healthy=True, ready=True),
+        health=lambda: HEALTHY,
     )
 
 
@@ -131,6 +134,18 @@ async def test_metrics_come_plain_where_no_compression_is_offered(world: World) 
 async def test_gzip_that_is_refused_is_not_sent(world: World, offer: str) -> None:
     _, _, response = await world.get("/metrics", **{"Accept-Encoding": offer})
     assert "Content-Encoding" not in response.headers
+
+
+async def test_the_real_metrics_are_served_whole() -> None:
+    served = WebServer(
+        "127.0.0.1:0", exporter=Exporter(), status=lambda: STATUS, health=lambda: HEALTHY
+    )
+    async with (
+        served,
+        aiohttp.ClientSession() as client,
+        client.get(f"http://127.0.0.1:{served.port}/metrics") as response,
+    ):
+        assert {f.name for f in parse(await response.text())} > {"mailprobe_time_seconds"}
 
 
 async def test_health_and_readiness_are_told_apart(world: World) -> None:
