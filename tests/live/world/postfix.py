@@ -105,7 +105,10 @@ class Postfix(Server):
         }
 
     def reload(self, **changes: str | None) -> None:
-        """Set these main.cf parameters, or with None unset them, and have them take effect."""
+        """Set these main.cf parameters, or with None unset them, and have them take effect.
+
+        Not while its queue manager is frozen: the old one has to leave.
+        """
         for parameter, setting in changes.items():
             if setting is None:
                 self._main.pop(parameter, None)
