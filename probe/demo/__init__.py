@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # What it needs itself may not be installed.
@@ -19,6 +18,8 @@ def run(scenario: str, prober: Prober, *, port: int | None, duration: float, kee
     """
     if scenario not in SCENARIOS:
         raise ValueError(f"there is no scenario {scenario!r}, only {', '.join(SCENARIOS)}")
+    import asyncio
+
     from probe.demo.scenario import healthy
 
     return asyncio.run(healthy(prober, port=port or 0, duration=None if keep else duration))
