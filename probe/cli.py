@@ -150,7 +150,10 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             keep=arguments.keep,
         )
     except* (PortTaken, OSError) as problems:
-        print(f"mailprobe: {problems.exceptions[0]}", file=sys.stderr)
+        problem: BaseException = problems
+        while isinstance(problem, BaseExceptionGroup):
+            problem = problem.exceptions[0]
+        print(f"mailprobe: {problem}", file=sys.stderr)
     return code
 
 

@@ -44,7 +44,7 @@ async def healthy(prober: Prober, *, port: int, duration: float | None) -> int:
                 account, slowest = await _watch(url, console, over, duration)
             finally:
                 stop.set()
-    console.print(_verdict(account, slowest), highlight=False)
+    console.print(_verdict(account, slowest), soft_wrap=True, highlight=False)
     return 0 if account.well else 1
 
 
@@ -85,7 +85,8 @@ async def _pause(over: asyncio.Event) -> None:
 
 def _announce(console: Console, url: str) -> None:
     base = url.rstrip("/")
-    console.print(f"The prober's pages: {base}/ {base}/metrics {base}/api/v1/status")
+    pages = f"The prober's pages: {base}/ {base}/metrics {base}/api/v1/status"
+    console.print(pages, soft_wrap=True, highlight=False)
 
 
 def _verdict(account: Account, slowest: float) -> str:
