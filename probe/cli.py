@@ -14,14 +14,17 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
 from probe import __version__
+from probe.demo import SCENARIOS
 
 if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
     from probe.config import Settings
 
 DEFAULT_CONFIG = "/etc/mailprobe/mailprobe.yaml"
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("logfmt", "json")
-SCENARIOS = ("healthy",)
 
 _GOOD, _FAILED, _UNUSABLE = 0, 1, 2
 
@@ -132,17 +135,34 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         needed = " and ".join(missing)
         print(f"mailprobe: the demo needs {needed}: install mailprobe[demo]", file=sys.stderr)
         return _FAILED
-    from probe.demo import run  # type: ignore[attr-defined, unused-ignore]
-    from probe.edges.log import configure  # type: ignore[import-not-found, unused-ignore]
+    from probe.demo import run
+    from probe.edges.log import configure
+    from probe.edges.web.server import PortTaken
 
     configure(arguments.log_level or "warning", arguments.log_format or "logfmt")
-    code: int = run(
-        arguments.scenario,
-        port=arguments.port,
-        duration=arguments.duration,
-        keep=arguments.keep,
-    )
+    code = _FAILED
+    try:
+        code = run(
+            arguments.scenario,
+            _demo_prober,
+            port=arguments.port,
+            duration=arguments.duration,
+            keep=arguments.keep,
+        )
+    except* (PortTaken, OSError) as problems:
+        problem: BaseException = problems
+        while isinstance(problem, BaseExceptionGroup):
+            problem = problem.exceptions[0]
+        print(f"mailprobe: {problem}", file=sys.stderr)
     return code
+
+
+async def _demo_prober(file: Path, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+    """A prober by this file alone, whatever the environment says."""
+    from probe.app import App
+    from probe.config import load
+
+    await App(load(str(file), {})).run(stop, ready=ready)
 
 
 def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -7,23 +7,25 @@ import json
 import secrets
 import signal
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from probe.app import App
-from probe.config import load
 from probe.demo.account import Account, read_account
 from probe.demo.screen import Screen
 from probe.demo.world import HOST, RECIPIENT, RELAY_HOST, SENDER, USERNAME, World, demo_world
+
+Prober = Callable[[Path, asyncio.Event, Callable[[str], None]], Coroutine[None, None, None]]
+"""Runs a prober by a configuration file until the event is set; calls with its pages' address."""
 
 _INTERVAL, _DEADLINE = 2, 10  # s
 _TURN = 0.5  # Between two looks at the prober's pages (s).
 _START = 30.0  # For the prober to come up (s).
 
 
-async def healthy(*, port: int, duration: float | None) -> int:
+async def healthy(prober: Prober, *, port: int, duration: float | None) -> int:
     """Nothing is wrong; 0 if the prober says so too, else 1. `duration` None: until Ctrl-C."""
     console = Console()
     over = asyncio.Event()
@@ -33,8 +35,8 @@ async def healthy(*, port: int, duration: float | None) -> int:
         folder = Path(name)
         async with demo_world(folder) as world, asyncio.TaskGroup() as group:
             stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
-            app = App(load(_configuration(world, folder, port), environ={}))
-            group.create_task(app.run(stop, ready=ready.set_result))
+            file = _configuration(world, folder, port)
+            group.create_task(prober(file, stop, ready.set_result))
             try:
                 async with asyncio.timeout(_START):
                     url: str = await ready
@@ -42,7 +44,7 @@ async def healthy(*, port: int, duration: float | None) -> int:
                 account, slowest = await _watch(url, console, over, duration)
             finally:
                 stop.set()
-    console.print(_verdict(account, slowest), highlight=False)
+    console.print(_verdict(account, slowest), soft_wrap=True, highlight=False)
     return 0 if account.well else 1
 
 
@@ -83,7 +85,8 @@ async def _pause(over: asyncio.Event) -> None:
 
 def _announce(console: Console, url: str) -> None:
     base = url.rstrip("/")
-    console.print(f"The prober's pages: {base}/ {base}/metrics {base}/api/v1/status")
+    pages = f"The prober's pages: {base}/ {base}/metrics {base}/api/v1/status"
+    console.print(pages, soft_wrap=True, highlight=False)
 
 
 def _verdict(account: Account, slowest: float) -> str:
