@@ -26,6 +26,7 @@ DEFAULT_CONFIG = "/etc/mailprobe/mailprobe.yaml"
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("logfmt", "json")
 
+_CONFIG_HELP = f"default: MAILPROBE_CONFIG, then {DEFAULT_CONFIG}"
 _GOOD, _FAILED, _UNUSABLE = 0, 1, 2
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -37,7 +38,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(argv, argparse.Namespace(log_level=None, log_format=None))
     command: Command = arguments.command
     try:
         code = command(arguments, environ)
@@ -52,18 +53,16 @@ def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = _shared_options()
     parser = argparse.ArgumentParser(
         prog="mailprobe",
         description="A synthetic monitor for e-mail delivery that names the node at fault.",
-        parents=[shared],
+        parents=[_shared_options()],
         allow_abbrev=False,
     )
-    parser.set_defaults(log_level=None, log_format=None)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_run(commands, shared)
-    _add_demo(commands, shared)
-    _add_config(commands, shared)
+    _add_run(commands)
+    _add_demo(commands)
+    _add_config(commands)
     return parser
 
 
@@ -76,18 +75,22 @@ def _shared_options() -> argparse.ArgumentParser:
     return shared
 
 
-def _add_run(commands: Commands, shared: argparse.ArgumentParser) -> None:
-    about = "the daemon: sends probes, reads them back, exports what became of them"
-    run = commands.add_parser("run", help=about, description=about, parents=[shared])
-    run.add_argument(
-        "--config", metavar="FILE", help=f"default: MAILPROBE_CONFIG, {DEFAULT_CONFIG}"
+def _add_command(commands: Commands, name: str, about: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=about, description=about, parents=[_shared_options()], allow_abbrev=False
     )
+
+
+def _add_run(commands: Commands) -> None:
+    about = "the daemon: sends probes, reads them back, exports what became of them"
+    run = _add_command(commands, "run", about)
+    run.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
     run.set_defaults(command=_run)
 
 
-def _add_demo(commands: Commands, shared: argparse.ArgumentParser) -> None:
+def _add_demo(commands: Commands) -> None:
     about = "mail servers and prober in one process, without configuration"
-    demo = commands.add_parser("demo", help=about, description=about, parents=[shared])
+    demo = _add_command(commands, "demo", about)
     demo.add_argument("--scenario", choices=SCENARIOS, default=SCENARIOS[0])
     demo.add_argument("--port", type=_port, metavar="N", help="of the pages; default: any free one")
     demo.add_argument(
@@ -97,22 +100,14 @@ def _add_demo(commands: Commands, shared: argparse.ArgumentParser) -> None:
     demo.set_defaults(command=_demo)
 
 
-def _add_config(commands: Commands, shared: argparse.ArgumentParser) -> None:
-    about = "checks a configuration, or shows what one looks like"
-    config = commands.add_parser("config", help=about, description=about, parents=[shared])
+def _add_config(commands: Commands) -> None:
+    config = _add_command(commands, "config", "checks a configuration, or shows one")
     parts = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    check = parts.add_parser("check", help="every error of a file at once", parents=[shared])
-    check.add_argument(
-        "config", nargs="?", metavar="FILE", help=f"default: MAILPROBE_CONFIG, {DEFAULT_CONFIG}"
-    )
+    check = _add_command(parts, "check", "every error of a file at once")
+    check.add_argument("config", nargs="?", metavar="FILE", help=_CONFIG_HELP)
     check.set_defaults(command=_check)
-    parts.add_parser("example", help="a file with comments", parents=[shared]).set_defaults(
-        command=_example
-    )
-    parts.add_parser("schema", help="its JSON Schema", parents=[shared]).set_defaults(
-        command=_schema
-    )
+    _add_command(parts, "example", "a file with comments").set_defaults(command=_example)
+    _add_command(parts, "schema", "the JSON Schema of the file").set_defaults(command=_schema)
 
 
 def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

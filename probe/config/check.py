@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from probe.config import plan
 from probe.config.document import Tree
 from probe.config.file import TAG_KEY_PLACEHOLDER, File, Relay, Sender
-from probe.config.plan import FIELDS, Sourced
-from probe.config.problem import Finding, Path, nearest
-from probe.config.scalar import spelled
+from probe.config.plan import Sourced
+from probe.config.problem import Finding, Path, nearest, suggestion
+from probe.config.scalar import NAME, spelled
 from probe.config.secret import LiteralSecret
 from probe.core.model import EnvelopeMode, TlsMode
 
+_SECTIONS = {"relay": "relays", "sender": "senders", "mailbox": "mailboxes"}
+_LOGIN = ("username", "password")
 _CLEAR = "the password goes over the network in the clear (tls: none)"
 _VERP_ROOM = 64 - 1 - 24  # RFC 5321 4.5.3.1.1, less `+ID`.
 
 
 def conflicts(file: File, tree: dict[str, Tree], known: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What is wrong, but for what may only seem so because of what is known to be."""
+    """What is wrong, but for what may only seem so because of what is known to be.
+
+    Names and logins are looked for in the tree: what is there is there, even if it is not right.
+    """
     paths = [finding.path for finding in known]
-    names = {
-        section: {
-            *_keys(tree.get(section)),
-            *(str(p[1]) for p in paths if p[:1] == (section,) and p[1:]),
-        }
-        for section in ("relays", "senders", "mailboxes")
-    }
-    found = [*_missing(file), *_references(file, names), *_logins(file), *_limits(file)]
-    if not any(path[-1] in FIELDS for path in paths):
+    found = [*_missing(file), *_limits(file)]
+    if not any(path[-1] in ("deadline", "give_up") for path in paths):
         found += _waits(file)
-    return tuple(
-        finding
-        for finding in dict.fromkeys(found)
-        if not any(_touches(path, finding.path) for path in paths)
-    )
+    sure = [each for each in found if not any(_touches(path, each.path) for path in paths)]
+    return tuple(dict.fromkeys((*sure, *_logins(tree, paths), *_references(tree, paths))))
 
 
 def warnings(file: File) -> Iterator[str]:
@@ -53,39 +49,48 @@ def warnings(file: File) -> Iterator[str]:
 def _missing(file: File) -> Iterator[Finding]:
     if not file.tag_key:
         yield Finding(("tag_key",), "is missing; `openssl rand -hex 32` makes a good one")
-    for section in ("relays", "senders", "mailboxes"):
+    for section in _SECTIONS.values():
         if not getattr(file, section):
             yield Finding((section,), "is missing; at least one is needed")
 
 
-def _references(file: File, names: dict[str, set[str]]) -> Iterator[Finding]:
-    for name, sender in file.senders.items():
-        if sender.bounces is not None:
-            path: Path = ("senders", name, "bounces")
-            yield from _reference(path, sender.bounces, "mailbox", names["mailboxes"])
-    for number, route in enumerate(file.routes):
-        for kind, section in (("relay", "relays"), ("sender", "senders"), ("mailbox", "mailboxes")):
-            if (wanted := getattr(route, kind)) is not None:
-                yield from _reference(("routes", number, kind), wanted, kind, names[section])
+def _references(tree: dict[str, Tree], paths: Iterable[Path]) -> Iterator[Finding]:
+    names = {
+        kind: {*_mapping(tree, section), *(str(p[1]) for p in paths if p[0] == section and p[1:])}
+        for kind, section in _SECTIONS.items()
+    }
+    senders = _mapping(tree, "senders")
+    for name in senders:
+        wanted = _mapping(senders, name).get("bounces")
+        yield from _reference(("senders", name, "bounces"), wanted, names["mailbox"])
+    routes = tree.get("routes")
+    for number, route in enumerate(routes if isinstance(routes, list) else ()):
+        for kind in _SECTIONS:
+            wanted = route.get(kind) if isinstance(route, dict) else None
+            yield from _reference(("routes", number, kind), wanted, names[kind])
 
 
-def _reference(path: Path, name: str, kind: str, known: set[str]) -> Iterator[Finding]:
-    if name not in known:
-        near = nearest(name, known)
-        hint = f"; did you mean '{near}'?" if near else f"; there is {', '.join(sorted(known))}"
-        yield Finding(path, f"no {kind} is named '{name}'{hint if known else ''}")
+def _reference(path: Path, name: Tree | None, known: set[str]) -> Iterator[Finding]:
+    if isinstance(name, str) and name not in known:
+        kind = "mailbox" if path[-1] == "bounces" else path[-1]
+        shown = f"'{name}'" if re.fullmatch(NAME, name) else "so"
+        yield Finding(path, f"no {kind} is named {shown}{suggestion(name, known)}")
 
 
-def _logins(file: File) -> Iterator[Finding]:
-    for name, relay in file.relays.items():
-        yield from _login(("relays", name), relay)
+def _logins(tree: dict[str, Tree], paths: Iterable[Path]) -> Iterator[Finding]:
+    relays = _mapping(tree, "relays")
+    for name in relays:
+        there = [key for key in _LOGIN if key in _mapping(relays, name)]
+        wrong = [str(path[-1]) for path in paths if path[:2] == ("relays", name)]
+        if len(there) == 1 and not any(map(_may_be_login, wrong)):
+            other = _LOGIN[1 - _LOGIN.index(there[0])]
+            remedy = f"needs a {other} beside it; without login leave it out"
+            yield Finding(("relays", name, there[0]), remedy)
 
 
-def _login(path: Path, relay: Relay) -> Iterator[Finding]:
-    if relay.username is not None and relay.password is None:
-        yield Finding((*path, "username"), "needs a password beside it; without login leave it out")
-    if relay.password is not None and relay.username is None:
-        yield Finding((*path, "password"), "needs a username beside it; without login leave it out")
+def _may_be_login(key: str) -> bool:
+    """Whether a key that is wrong is, or was meant to be, the one that seems to lack."""
+    return key in _LOGIN or (key not in Relay.model_fields and nearest(key, _LOGIN) is not None)
 
 
 def _limits(file: File) -> Iterator[Finding]:
@@ -130,8 +135,9 @@ def _later(give_up: Sourced, deadline: Sourced) -> tuple[Path, Sourced]:
     return give_up.path, deadline
 
 
-def _keys(tree: Tree | None) -> Iterable[str]:
-    return tree if isinstance(tree, dict) else ()
+def _mapping(tree: dict[str, Tree], key: str) -> dict[str, Tree]:
+    value = tree.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _touches(known: Path, path: Path) -> bool:

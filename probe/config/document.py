@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from probe.config.problem import Finding, Path
 
@@ -34,6 +35,8 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 16
 
 _NULL = re.compile(r"~|null|Null|NULL|")
+_NOTHING = "has no value: write one, or leave the key out"
+_GLUED = "has no value: after the ':' of a key there must be a space"
 _SYNTAX = (  # What the parser says, and what we say: its own words may quote the file.
     ("mapping values", "there is a ': ' where none belongs: a value with one must be in quotes"),
     ("'\\t'", "there is a tab: indent with spaces"),
@@ -66,12 +69,12 @@ class Document:
 
 def parse(text: str) -> Document:
     """The document that the text is. Raises Malformed, whose text holds nothing of it."""
-    reading = _Reading(YAML(typ="safe", pure=True).parse(text))
+    reading = _Reading(iter(YAML(typ="safe", pure=True).parse(text)))
     failure: Malformed
     try:
         return reading.document()
     except YAMLError as error:
-        failure = _translated(error)
+        failure = _translated(error, text)
     except Malformed as error:
         failure = error
     # Outside of the handler, so that the parser's error, which quotes the file, is not attached.
@@ -87,7 +90,10 @@ def copied(tree: Tree) -> Tree:
     return tree
 
 
-def _translated(error: YAMLError) -> Malformed:
+def _translated(error: YAMLError, text: str) -> Malformed:
+    if isinstance(error, ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return Malformed("is not YAML: there is a control character", line)
     mark = getattr(error, "problem_mark", None)
     said = f"{getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
     ours = next((words for sign, words in _SYNTAX if sign in said), "")
@@ -180,9 +186,7 @@ class _Reading:
             seen.add(key)
             self.lines[place] = _line(event)
             if (value := self._value(next(self.events), place)) is None:
-                self.findings.append(
-                    Finding(place, "has no value: write one, or leave the key out")
-                )
+                self.findings.append(Finding(place, _GLUED if ":" in key else _NOTHING))
             else:
                 items[key] = value
         return items

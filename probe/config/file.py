@@ -37,7 +37,6 @@ from probe.config.kind import (
     Timeout,
     Tls,
     Word,
-    filled,
 )
 from probe.config.target import Nodes
 from probe.core.model import AuthMode, EnvelopeMode, NodePlan, Role, TlsMode
@@ -231,6 +230,14 @@ class Route(Section):
     give_up: GiveUp | None = Field(default=None, description="Likewise.", examples=["24h"])
 
 
+def _some(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("must be a list")
+    if not value:
+        raise ValueError("is an empty list; leave the key out for every combination")
+    return value
+
+
 class File(BaseSettings):
     """The configuration of mailprobe."""
 
@@ -297,7 +304,7 @@ class File(BaseSettings):
         " bounces.",
         json_schema_extra={"minProperties": 1},
     )
-    routes: Annotated[tuple[Route, ...], BeforeValidator(filled)] = Field(
+    routes: Annotated[tuple[Route, ...], BeforeValidator(_some)] = Field(
         default=(),
         description="By default every relay with every sender and every mailbox. A field left out"
         " of a route means all; a later route wins over an earlier one.",

@@ -33,23 +33,18 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def filled(value: object) -> object:
-    """A list with something in it. Raises ValueError."""
-    if not isinstance(value, list) or not value:
-        raise ValueError("must be a list with at least one entry, or be left out")
-    return value
-
-
 def _keys(value: object) -> tuple[Secret, ...]:
-    keys = filled(value) if isinstance(value, list) else [value]
-    assert isinstance(keys, list)
-    return tuple(secret(key, least=_MIN_KEY) for key in keys)
+    if isinstance(value, list):
+        return scalar.several(value, _key)
+    return (_key(value),)
+
+
+def _key(value: object) -> Secret:
+    return secret(value, least=_MIN_KEY)
 
 
 def _nameservers(value: object) -> tuple[str, ...]:
-    servers = filled(value)
-    assert isinstance(servers, list)
-    return tuple(map(scalar.nameserver, servers))
+    return scalar.several(value, scalar.nameserver)
 
 
 def _text(pattern: str = "") -> WithJsonSchema:

@@ -11,7 +11,7 @@ from probe.config.document import MAX_BYTES, Document, Malformed, parse
 from probe.config.environment import NAMED, Layer, environment, merged, secrets_dir
 from probe.config.problem import ConfigError, Finding, Path, Problem, dotted
 from probe.config.settings import Settings, settings
-from probe.config.validation import MISSING, validated
+from probe.config.validation import validated
 
 
 def load(path: str, environ: Mapping[str, str]) -> Settings:
@@ -23,10 +23,8 @@ def load(path: str, environ: Mapping[str, str]) -> Settings:
     secrets = secrets_dir(directory, tree) if isinstance(directory, str) else Layer()
     tree = merged(variables.tree, merged(secrets.tree, document.tree))
 
-    file, wrong = validated(tree)
     known = (*document.findings, *variables.findings, *secrets.findings)
-    told = {finding.path for finding in known}
-    known += tuple(each for each in wrong if each.message != MISSING or each.path not in told)
+    file, known = validated(tree, known)
     known += conflicts(file, tree, known)
     if known:
         raise ConfigError(_Places(path, document, (secrets, variables)).problems(known))

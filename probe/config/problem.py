@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}|[0-9]{1,3}|<<")
 _SECRET_KEY = re.compile(r"pass|key|secret|token", re.IGNORECASE)
 
 
@@ -66,7 +66,7 @@ def but(value: str, shape: str) -> str:
 
 def nearest(key: str, known: Iterable[str]) -> str | None:
     """Which of the known ones was probably meant."""
-    near = difflib.get_close_matches(key.lower(), sorted(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(key.lower(), sorted(known), n=1, cutoff=0.5)
     return near[0] if near else None
 
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from probe.config.problem import but
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Item = TypeVar("Item")
 
 NAME = r"[a-z][a-z0-9_]*"
 INSTANCE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -26,8 +27,8 @@ _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}  # 
 _AMOUNT = re.compile(r"([0-9.]+)(ms|s|m|h|d)")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_HOST_SHAPE = r"[0-9.]{1,15}(:[0-9]{1,5})?|[a-z0-9-]+(\.[a-z0-9-]+)+:[0-9]{1,5}"
-_NUMBER_SHAPE = r"-?[0-9]{1,6}"
+_HOST_SHAPE = r"[0-9]{1,3}(\.[0-9]{1,3}){1,4}(:[0-9]{1,5})?|[a-z0-9-]+(\.[a-z0-9-]+)+:[0-9]{1,5}"
+_NUMBER_SHAPE = r"-?[0-9]{1,6}|[a-z]{1,6}"
 _DURATION_SHAPE = r"-?[0-9.]{1,6} ?[a-z]{0,7}"
 _WORD_SHAPE = r"[a-z]{1,6}|[0-9]{1,4}"
 
@@ -42,6 +43,21 @@ def single(value: object) -> str:
     if len(value) > 1024 or not value.isprintable():
         raise ValueError("must be one line of at most 1024 printable characters")
     return value
+
+
+def several(value: object, read: Callable[[object], Item]) -> tuple[Item, ...]:
+    """The entries of a list that has some, each read."""
+    if not isinstance(value, list):
+        raise ValueError("must be a list")
+    if not value:
+        raise ValueError("is an empty list")
+    items: list[Item] = []
+    for number, item in enumerate(value, 1):
+        try:
+            items.append(read(item))
+        except ValueError as problem:
+            raise ValueError(f"entry {number} {problem}") from None
+    return tuple(items)
 
 
 def word(value: object) -> str:
@@ -88,7 +104,7 @@ def duration(value: object) -> float:
 def spelled(seconds: float) -> str:
     """The shortest usual text of a duration: 60s, 2m, 24h, 7d. `duration` reads it back."""
     milliseconds = round(seconds * 1000)
-    for unit, least in (("d", 2), ("h", 1), ("m", 2), ("s", 1)):
+    for unit, least in (("d", 2), ("h", 1), ("m", 2), ("s", 0)):
         amount, rest = divmod(milliseconds, _UNITS[unit])
         if not rest and amount >= least:
             return f"{amount}{unit}"

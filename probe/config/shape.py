@@ -39,8 +39,10 @@ def as_section(kind: Any) -> Kind | None:
 
 def is_secret(path: Path) -> bool:
     """Whether a password or a key belongs at this path."""
-    kind = kind_at(path)
-    return Secret in (kind, *get_args(kind))
+    kinds = [kind_at(path)]  # It may be one of several, and annotated.
+    while kinds and Secret not in kinds:
+        kinds = [inner for kind in kinds for inner in get_args(kind)]
+    return bool(kinds)
 
 
 def unknown(path: Path) -> str:
@@ -49,6 +51,8 @@ def unknown(path: Path) -> str:
     key = str(path[-1])
     if section is None:
         return "does not belong here"
+    if key == "<<":
+        return "merge keys are not part of YAML 1.2"
     if key in section.later:
         return LATER
     return f"unknown key{suggestion(key, section.model_fields)}"

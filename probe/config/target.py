@@ -63,17 +63,12 @@ def node_choice(value: object) -> NodeChoice:
 
 
 def _listed(values: list[object]) -> tuple[Target, ...]:
-    if not values:
-        raise ValueError("is an empty list; write none, a, or the nodes")
-    targets: list[Target] = []
-    for number, value in enumerate(values, 1):
-        try:
-            targets.append(target(value))
-        except ValueError as problem:
-            raise ValueError(f"entry {number} {problem}") from None
-        if targets[-1].name in {each.name for each in targets[:-1]}:
-            raise ValueError(f"entry {number} has the same name as one before it")
-    return tuple(targets)
+    targets = scalar.several(values, target)
+    names = [each.name for each in targets]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ValueError(f"entry {number + 1} has the same name as one before it")
+    return targets
 
 
 def _address(text: str) -> str:

@@ -13,32 +13,35 @@ from probe.config.file import File
 from probe.config.problem import Finding, Path
 from probe.config.shape import unknown
 
-MISSING = "is missing"
-
 _WORDS = {
-    "missing": MISSING,
+    "missing": "is missing",
     "model_type": "must be a mapping, of keys and values",
     "dict_type": "must be a mapping, of keys and values",
 }
 
 
-def validated(tree: dict[str, Tree]) -> tuple[File, tuple[Finding, ...]]:
-    """The tree as types, and what is wrong with it.
+def validated(
+    tree: dict[str, Tree], known: tuple[Finding, ...]
+) -> tuple[File, tuple[Finding, ...]]:
+    """The tree as types, and what is wrong with it, first what is known to be.
 
     What is wrong is cut out until the rest is right, so that the rest can be judged too.
     """
     rest = cast(dict[str, Tree], copied(tree))
-    found = [Finding((key,), unknown((key,))) for key in rest if key not in File.model_fields]
-    for finding in found:
-        del rest[str(finding.path[0])]
+    found = list(known)
+    for key in [key for key in tree if key not in File.model_fields]:
+        found.append(Finding((key,), unknown((key,))))
+        del rest[key]
     while True:
         errors = _errors(rest)
         if isinstance(errors, File):
             return errors, tuple(found)
         for error in errors:
             path = tuple(part for part in error["loc"] if part != "[key]")
-            found.append(Finding(path, _message(error, path)))
-            _cut(rest, path[:-1] if error["type"] == "missing" else path)
+            missing = error["type"] == "missing"
+            if not (missing and any(each.path[: len(path)] == path for each in found)):
+                found.append(Finding(path, _message(error, path)))
+            _cut(rest, path[:-1] if missing else path)
 
 
 def _errors(tree: dict[str, Tree]) -> File | Sequence[ErrorDetails]:
