@@ -322,10 +322,8 @@ class Metrics(Protocol):
     def unknown(self, key: RouteKey, cause: UnknownCause) -> None:
         """A probe will never be judged."""
 
-    def delivered(
-        self, key: RouteKey, folder: Folder, seconds: float, *, given_up: bool
-    ) -> None:
-        """First sighting of a probe, so long after its acceptance, on time or not, given up or not."""
+    def delivered(self, key: RouteKey, folder: Folder, seconds: float, *, given_up: bool) -> None:
+        """First sighting of a probe so long after its acceptance, on time or not."""
 
     def late(self, key: RouteKey) -> None:
         """The first sighting came after the deadline."""

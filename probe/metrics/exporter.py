@@ -193,9 +193,7 @@ class Exporter:
         """A probe will never be judged."""
         self._routes.count(_names(key), m.UNKNOWN, cause)
 
-    def delivered(
-        self, key: RouteKey, folder: Folder, seconds: float, *, given_up: bool
-    ) -> None:
+    def delivered(self, key: RouteKey, folder: Folder, seconds: float, *, given_up: bool) -> None:
         """First sighting of a probe, so long after its acceptance, on time or not, given up or not.
 
         One that was given up is in the histogram already, at +Inf.
