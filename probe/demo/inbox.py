@@ -1,7 +1,8 @@
 """The demo's mailbox: an IMAP server in this process, in memory, by pymap.
 
 pymap's own listener loses its connections on Python 3.13, where nothing but a task that nobody
-refers to holds them; so its protocol is served here by a listener of ours.
+refers to holds them; so its protocol is served here by a listener of ours. And its UID SEARCH
+takes a bare set of numbers for UIDs, where they are the messages' sequence numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,17 @@ from proxyprotocol.result import ProxyResultLocal
 from proxyprotocol.sock import SocketInfo
 from pymap.backend.dict import DictBackend
 from pymap.imap import IMAPServer
+from pymap.parsing.command.select import UidSearchCommand
 from pymap.parsing.message import AppendMessage
+
+
+class _UidSearch(UidSearchCommand):
+    """UID SEARCH, in which only what follows the key UID are UIDs (RFC 3501 6.4.8)."""
+
+    @classmethod
+    def parse(cls, buf: memoryview, params: Any) -> Any:
+        """The command as SEARCH is parsed."""
+        return super(UidSearchCommand, cls).parse(buf, params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ async def serve_inbox(
     config.apply_context()  # Context variables, which the server and all tasks made later inherit.
     async with AsyncExitStack() as stack:
         await backend.start(stack)
+        config.commands.register(_UidSearch)
         protocol = IMAPServer(backend.login, config)
         connections: set[asyncio.Task[None]] = set()
 

@@ -92,6 +92,26 @@ async def test_a_node_insists_on_tls_and_login(world: World) -> None:
     await asyncio.to_thread(attempts)
 
 
+async def test_a_search_tells_sequence_numbers_from_uids(world: World) -> None:
+    for subject in (b"one", b"two", b"three"):
+        await world.inbox.deliver(b"X-Mark: 1\r\nSubject: " + subject + b"\r\n\r\nHello.\r\n")
+
+    def uids(client: imaplib.IMAP4, *criteria: str) -> list[bytes]:
+        return client.uid("SEARCH", *criteria)[1][0].split()
+
+    def searches() -> None:
+        context = ssl.create_default_context(cafile=world.ca_file)
+        with imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=5) as client:
+            client.login(USERNAME, world.password)
+            client.select("INBOX")
+            every = uids(client, "ALL")
+            assert len(every) == 3
+            assert uids(client, "2:3", "HEADER", "X-Mark", '""') == every[1:]
+            assert uids(client, "UID", f"{every[1].decode()}:*") == every[1:]
+
+    await asyncio.to_thread(searches)
+
+
 async def test_the_mailbox_insists_on_its_password(world: World) -> None:
     def attempt() -> None:
         context = ssl.create_default_context(cafile=world.ca_file)
