@@ -53,7 +53,7 @@ class Nsd(Server):
         self._zones[zone] = records
         self._serials[zone] += 1
         self._write_zone(zone)
-        self.hang_up()
+        self.hang_up(command="nsd: server 1")
         self.expect(lambda: self._serves(zone), f"the new zone {zone} is served")
 
     def _configure(self) -> None:

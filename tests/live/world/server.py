@@ -119,10 +119,17 @@ class Server(ABC):
             with suppress(ProcessLookupError):
                 os.kill(process, number)
 
-    def hang_up(self) -> None:
-        """Send SIGHUP to its first process, which most servers take for a reload."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGHUP)
+    def hang_up(self, *, command: str = "") -> None:
+        """Send SIGHUP to its first process; return when the others have made way for new ones.
+
+        Until then they may still serve by what they knew before. Where some of them stay,
+        `command` tells which do not.
+        """
+        if self._process is None:
+            raise ServerFailed(f"{self!r} does not run, so it cannot reload")
+        old = set(self.processes(command=command)) - {self._process.pid}
+        self._process.send_signal(signal.SIGHUP)
+        self.expect(lambda: old.isdisjoint(self.processes()), "its old processes leave")
 
     def processes(self, *, command: str = "") -> list[int]:
         """The ids of its living processes, all of them or those that run this command."""
