@@ -114,14 +114,13 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = _load(arguments.config, environ)
     if settings is None:
         return _UNUSABLE
-    from probe.app import run  # type: ignore[import-not-found, unused-ignore]
-    from probe.edges.log import configure  # type: ignore[import-not-found, unused-ignore]
+    from probe.app import run
+    from probe.edges.log import configure
 
     configure(
         arguments.log_level or settings.log_level, arguments.log_format or settings.log_format
     )
-    code: int = run(settings)
-    return code
+    return run(settings)
 
 
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -30,7 +30,7 @@ class Pages:
     def send(self, key: RouteKey, *, delay: float | None = None) -> None:
         self.exporter.sent(key)
         if delay is not None:
-            self.exporter.delivered(key, Folder.INBOX, delay)
+            self.exporter.delivered(key, Folder.INBOX, delay, given_up=False)
             self.exporter.judged(key, None)
 
     async def metrics(self) -> str:
