@@ -8,10 +8,10 @@ from pathlib import Path
 import dns.flags
 import dns.rcode
 import pytest
-from dns_server import ScriptedDns, garbage, rcode, records, scripted_dns, silence
 
 from probe.edges.resolver import MAX_ADDRESSES, DnsResolver
 from probe.ports import Addresses, ResolveFailure
+from tests.dns_server import ScriptedDns, garbage, rcode, records, scripted_dns, silence
 
 NAME = "mx.test"
 NODATA = records()

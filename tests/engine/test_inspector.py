@@ -5,11 +5,11 @@ import logging
 from collections.abc import Iterable
 
 import pytest
-from hand_turned import HandTurnedClock
 
 from probe.core.model import Node, NodePlan, Relay
 from probe.engine.inspector import TURN, Inspector
 from probe.ports import Addresses, ResolveFailure
+from tests.hand_turned import HandTurnedClock
 
 POOL = Relay("pool", "smtp.test", 587, plan=NodePlan.A)
 STAND_IN = "smtp.test"

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hand_turned import HandTurnedClock
 
 from probe.core.model import Node, NodePlan, Relay
 from probe.edges.resolver import DnsResolver
 from probe.engine.inspector import Inspector
 from probe.ports import ResolveFailure
+from tests.hand_turned import HandTurnedClock
 
 pytestmark = pytest.mark.live
 
