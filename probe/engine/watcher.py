@@ -32,6 +32,7 @@ _ABSENT_PERIOD = 300.0  # How often we look for a junk folder that is not there 
 _ABSENT_STEP = 30.0
 _CHATTER_PAUSE = 0.1  # After IDLE ended with nothing new (s).
 _STABLE_AGE = 10.0  # A session that lasts so long ends a row of failures (s).
+_SCAN_PATIENCE = 0.5  # How long a step of a scan is put off because messages are expected (s).
 _TIMER_SLACK = 0.001  # Timers may fire this early (s).
 
 
@@ -105,6 +106,7 @@ class FolderWatcher:
         self._position = Position(self._mailbox, "", 0, 0, scanned=False)
         self._scan: FolderScan | None = None
         self._opened = 0.0  # When the session began.
+        self._stepped = -math.inf  # When the last step of a scan ended.
         self._heard = -1  # The session's announcements that a search has followed up.
         self._searched = -math.inf  # When the last search began.
         self._round_trip = 0.0  # Of the last poll (s).
@@ -185,9 +187,12 @@ class FolderWatcher:
         if session.announced != self._heard or overdue:
             self._heard = session.announced
             await self._search(session, began)
+        calm = is_calm(expected, began)
         if self._scan is not None:
-            await self._scan_on(session, self._scan)
-        elif self._cleaner.is_due(calm=is_calm(expected, began)):
+            if calm or began >= self._stepped + _SCAN_PATIENCE:
+                await self._scan_on(session, self._scan)
+                self._stepped = self._clock.now()
+        elif self._cleaner.is_due(calm=calm):
             await self._cleaner.clean(session)
 
     async def _search(self, session: Session, began: float) -> None:
