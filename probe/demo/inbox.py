@@ -76,8 +76,8 @@ async def serve_inbox(
     config.apply_context()  # Context variables, which the server and all tasks made later inherit.
     async with AsyncExitStack() as stack:
         await backend.start(stack)
-        config.commands.register(_UidSearch)
         protocol = IMAPServer(backend.login, config)
+        protocol.commands.register(_UidSearch)
         connections: set[asyncio.Task[None]] = set()
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

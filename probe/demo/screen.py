@@ -68,7 +68,7 @@ def picture(account: Account, elapsed: float, duration: float | None) -> Rendera
     for heading in ("sent", "arrived", "wrong", "last delay"):
         table.add_column(heading, justify="right")
     table.add_column("state")
-    table.add_column("", width=20)
+    table.add_column("", width=12)
     for route in account.routes:
         colour = _COLOURS.get(State(route.state), _OTHER)
         table.add_row(
