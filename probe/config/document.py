@@ -193,10 +193,11 @@ class _Reading:
 
     def _repeated(self, place: Path, line: int) -> None:
         """Pass over the value of a key that there already is."""
-        lines, findings = dict(self.lines), list(self.findings)
+        lines, findings = self.lines, self.findings
+        self.lines, self.findings = {}, []
         self._value(next(self.events), place)
-        self.lines = lines
-        self.findings = [*findings, Finding(place, f"is written again in line {line}: keep one")]
+        self.lines, self.findings = lines, findings
+        self.findings.append(Finding(place, f"is written again in line {line}: keep one"))
 
     def _key(self, event: Event) -> str:
         self._bound(event, ())
