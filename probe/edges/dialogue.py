@@ -152,10 +152,10 @@ class Dialogue:
             password = self._password()
             self._course.hidden = sasl.telling(username, password)
             lines = sasl.exchange(mechanism, username, password)
-            reply = await self._ask(next(lines))
-            while reply.code in _GO_ON:
-                reply = await self._ask(_answer(lines, reply.text))
-            granted(reply, _DONE)
+            code, text = await self._line.ask(next(lines))
+            while code in _GO_ON:
+                code, text = await self._line.ask(_answer(lines, text))
+            granted(self._course.heard(code, text), _DONE)
 
     def _password(self) -> str:
         if self._secret is None:

@@ -7,11 +7,11 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import cast
 
-from aiosmtplib import SMTPException, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.protocol import SMTPProtocol
 from cryptography.x509 import Certificate
 
@@ -25,6 +25,7 @@ from probe.ports import Clock, Letter, ResolveFailure, Resolver, Secret
 _log = logging.getLogger(__name__)
 
 _QUIT_LIMIT = 5.0
+_LINES = 500  # Of one reply; the library reads them all again with each packet.
 _UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 
 
@@ -104,6 +105,14 @@ class _Line(SMTPProtocol):
 
     def __init__(self) -> None:
         super().__init__(loop=asyncio.get_running_loop())
+        self._lines = 0  # Heard since the last command.
+
+    def data_received(self, data: bytes) -> None:
+        self._lines += data.count(b"\n")
+        if self._lines > _LINES:
+            self.abort()
+        else:
+            super().data_received(data)
 
     async def open(self, connection: socket.socket) -> None:
         await self._loop.create_connection(lambda: self, sock=connection)
@@ -118,7 +127,7 @@ class _Line(SMTPProtocol):
         )
 
     async def encrypt(self, tls: Verification) -> None:
-        self._expect_silence()  # RFC 3207 §4.2: what was injected before must not be believed.
+        self._take_turn()  # RFC 3207 §4.2: what was injected before must not be believed.
         if self.transport is None:
             raise SMTPServerDisconnected("Connection lost")
         self.transport = await self._loop.start_tls(
@@ -133,25 +142,34 @@ class _Line(SMTPProtocol):
         return chain_of(self.transport.get_extra_info("ssl_object")) if self.transport else ()
 
     async def ask(self, command: str) -> tuple[int, str]:
-        self._expect_silence()
-        return await self.execute_command(command.encode("ascii"))
+        self._take_turn()
+        return await self._heard(self.execute_command(command.encode("ascii")))
 
     def send(self, content: bytes) -> None:
-        self._expect_silence()
+        self._take_turn()
         self.write(content)
 
     async def reply(self) -> tuple[int, str]:
-        return await self.read_response()
+        return await self._heard(self.read_response())
 
     def abort(self) -> None:
         if self.transport is not None:
             cast(asyncio.WriteTransport, self.transport).abort()
 
-    def _expect_silence(self) -> None:
-        """Raise Broken if the server said more than it was asked, or replies would shift."""
+    async def _heard(self, response: Awaitable[SMTPResponse]) -> tuple[int, str]:
+        try:
+            return await response
+        except SMTPServerDisconnected as error:
+            if self._lines > _LINES:
+                raise Broken(Break.GARBAGE, f"a reply of over {_LINES} lines") from error
+            raise
+
+    def _take_turn(self) -> None:
+        """Speak only if the server has no more to say, or replies would shift. Raises Broken."""
         if self._buffer:
             text = self._buffer.decode("utf-8", "replace")
             raise Broken(Break.GARBAGE, f"more than one reply at once: {text}")
+        self._lines = 0
 
 
 def _translated(error: OSError | SMTPException, phase: Phase) -> tuple[Break, str]:

@@ -51,10 +51,7 @@ class Peer:
     async def _take(self, reader, writer):
         if "DATA" in self.replies:
             return True
-        content = b""
-        while not content.endswith(b"\r\n.\r\n"):
-            content += await reader.readline()
-        self.messages.append(content)
+        self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
         return await self._say(writer, reader, "dot", b"250 2.0.0 Ok: queued as ABC123\r\n")
 
     async def _say(self, writer, reader, verb, polite):
@@ -176,7 +173,13 @@ class Client:
         self.submitter = SmtpSubmitter(self.relay, secret, names or Names(), Timeline())
         self.entered = []
 
-    async def submit(self, port, host="127.0.0.1", letter=LETTER):
+    async def submit(self, port, host="127.0.0.1", letter=LETTER, entered=None):
         self.entered = []
         node = Node("pool", "n1", host, port)
-        return await self.submitter.submit(node, letter, lambda p, _: self.entered.append(p))
+
+        def tell(phase, _):
+            self.entered.append(phase)
+            if entered is not None:
+                entered(phase)
+
+        return await self.submitter.submit(node, letter, tell)
