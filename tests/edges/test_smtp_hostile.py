@@ -10,7 +10,7 @@ import pytest
 
 from probe.core.model import Break, Phase, Reason, TlsMode
 from probe.core.outcome import evidence, reason_of
-from tests.certificates import Authority
+from tests.certificates import CertificateAuthority
 from tests.edges.smtp_peer import CLOSE, SILENCE, Client, Peer, serving, serving_peer
 
 VERBS = {
@@ -298,5 +298,5 @@ async def test_cancellation_closes_the_connection_at_once(issued, mode, phase, t
 
 @pytest.fixture(scope="module")
 def issued(tmp_path_factory):
-    authority = Authority(tmp_path_factory.mktemp("ca"))
+    authority = CertificateAuthority(tmp_path_factory.mktemp("ca"))
     return authority.issue("mx.test"), str(authority.ca_file)

@@ -7,7 +7,7 @@ A test builds what it needs on a `World`, which ends everything it was given:
         pool.nodes[1].pause_queue_manager()
 """
 
-from tests.live.world.authority import Certificate, CertificateAuthority
+from tests.certificates import Certificate, CertificateAuthority
 from tests.live.world.dovecot import PASSWORD, Delivered, Dovecot
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd

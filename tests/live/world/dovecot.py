@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.model import TlsMode
-from tests.live.world.authority import Certificate
+from tests.certificates import Certificate
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.server import Server, greets
 

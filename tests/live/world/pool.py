@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from probe.core.model import TlsMode
-from tests.live.world.authority import Certificate
+from tests.certificates import Certificate
 from tests.live.world.dovecot import Dovecot
 from tests.live.world.ground import World
 from tests.live.world.postfix import Postfix
