@@ -1,10 +1,10 @@
 """An SMTP server on a real socket that says what it is told to, right or wrong."""
 
 import asyncio
-import time
 from contextlib import asynccontextmanager, suppress
 
 from probe.core.model import Node, Relay, Timeouts, TlsMode
+from probe.edges.clock import SystemClock
 from probe.edges.smtp import SmtpSubmitter
 from probe.ports import Addresses, Letter
 
@@ -117,19 +117,6 @@ async def serving_peer(peer):
         yield peer
 
 
-class Timeline:
-    """A clock for tests: monotonic time."""
-
-    def now(self):
-        return time.monotonic()
-
-    def wall(self, moment):
-        return moment
-
-    async def sleep_until(self, moment):
-        await asyncio.sleep(max(0.0, moment - self.now()))
-
-
 class Names:
     """A resolver that knows these names; an exception instead of addresses is raised."""
 
@@ -170,7 +157,7 @@ class Client:
         relay = {"tls": TlsMode.NONE, "host": "mx.test"} | relay
         self.relay = Relay(name="pool", port=25, timeouts=Timeouts(hard=hard), **relay)
         secret = None if secret is None else Password(secret)
-        self.submitter = SmtpSubmitter(self.relay, secret, names or Names(), Timeline())
+        self.submitter = SmtpSubmitter(self.relay, secret, names or Names(), SystemClock())
         self.entered = []
 
     async def submit(self, port, host="127.0.0.1", letter=LETTER, entered=None):

@@ -22,12 +22,11 @@ from tests.engine.world import (
     RELAY,
     ROUTE,
     SENDER,
-    FakeClock,
     FakeJournal,
     FakeMetrics,
     FakeSubmitter,
-    settle,
 )
+from tests.hand_turned import HandTurnedClock, settle
 
 
 @dataclass
@@ -45,7 +44,11 @@ class World:
     accepted_before: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.clock, self.journal, self.metrics = FakeClock(), FakeJournal(), FakeMetrics()
+        self.clock, self.journal, self.metrics = (
+            HandTurnedClock(1000.0),
+            FakeJournal(),
+            FakeMetrics(),
+        )
         self.submitter = FakeSubmitter(self.clock, list(self.outcomes), steps=self.journal.steps)
         self.ledger = Ledger({"corp": Sight(frozenset({"inbox"}), 0.0, None)})
         self.wakes = {"corp": asyncio.Event()}
@@ -165,7 +168,7 @@ async def test_a_slow_probe_delays_no_slot_and_the_overlap_is_capped() -> None:
     running = asyncio.create_task(sender.run(lambda: None))
     for slot in range(1, 7):
         world.clock.moment = 1000.0 + slot * ROUTE.interval
-        sender.add(ROUTE, NODE) if slot == 0 else sender._changed.set()
+        sender._changed.set()
         await settle()
     assert len(world.submitter.letters) == 4
     assert world.metrics.count("scheduled", KEY) == 6
