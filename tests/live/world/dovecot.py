@@ -15,6 +15,7 @@ from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.server import Server, greets
 
 PASSWORD = "secret"
+JUNK = "Junk"
 OWNER = "mail"  # A user that every Debian has; Dovecot delivers and reads as it.
 
 CONFIGURATION = """\
@@ -50,7 +51,7 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  mailbox Junk {{
+  mailbox {junk} {{
     auto = create
     special_use = \\Junk
   }}
@@ -112,6 +113,8 @@ class Dovecot(Server):
         *,
         tls: TlsMode = TlsMode.NONE,
         certificate: Certificate | None = None,
+        password: str = PASSWORD,
+        junk: str = JUNK,
     ) -> None:
         super().__init__(world.folder(name), binary="/usr/sbin/dovecot", package="dovecot-imapd")
         self.tls = tls
@@ -120,6 +123,8 @@ class Dovecot(Server):
         self.lmtp_port = world.port()
         self.sasl_port = world.port()
         self._certificate = certificate
+        self._password = password
+        self._junk = junk
         self._mail = self.home / "mail"
         self._sieve = self.home / "sieve/before.sieve"
 
@@ -157,7 +162,8 @@ class Dovecot(Server):
             log=self.log,
             listen=self.address,
             mail=self._mail,
-            password=PASSWORD,
+            password=self._password,
+            junk=self._junk,
             owner=OWNER,
             sieve=self._sieve,
             plain_port=0 if implicit else self.imap_port,
