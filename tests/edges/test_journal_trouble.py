@@ -57,7 +57,7 @@ async def killed(process: asyncio.subprocess.Process, *, after: int) -> list[str
 async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     chance = random.Random(9)
     seen: set[int] = set()
-    for _ in range(5):
+    for _ in range(3):
         process = await child(tmp_path / "j")
         told = [line.split() for line in await killed(process, after=chance.randint(1, 1200))]
         launched = {int(number) for word, number in told if word == "launched"}
