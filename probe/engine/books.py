@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from probe.core.ledger import Arrived, Change, Copied, Event, GaveUp, Judged, Ledger, Returned, Sent
+from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Returned, Sent
+from probe.core.ledger import Ledger
 from probe.core.model import Part, Reason, RouteKey
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.tag import short

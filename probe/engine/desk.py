@@ -9,7 +9,7 @@ from typing import assert_never
 
 from probe.core import authentication, bounce, message, received, recognise, tag
 from probe.core.cadence import Expectation
-from probe.core.ledger import Change
+from probe.core.change import Change
 from probe.core.model import (
     Bounce,
     Folder,
