@@ -187,7 +187,7 @@ class Ledger:
 
     def _verdict(self, record: Record, sighting: Sighting, *, late: bool) -> Verdict:
         if late:
-            return self._overdue(record)
+            return self._overdue(record, seen=sighting.seen)
         if sighting.folder is not Folder.INBOX:
             return Bad(Reason.JUNK)
         if sighting.altered:
@@ -230,14 +230,14 @@ class Ledger:
             changes.append(self._judge(record, self._overdue(record)))
         return changes
 
-    def _overdue(self, record: Record) -> Verdict:
+    def _overdue(self, record: Record, *, seen: float | None = None) -> Verdict:
         probe = record.probe
         if not record.ended:
             return Unknown(UnknownCause.PROBER)
         accepted = record.accepted if record.accepted is not None else probe.launched
         node: NodeKey = (probe.route.relay, probe.route.node)
         sight = self._sights[probe.route.mailbox]
-        cause = sight.void(node, accepted, accepted + probe.deadline)
+        cause = sight.void(node, accepted, accepted + probe.deadline, seen=seen)
         if cause is not None:
             return Unknown(cause)
         return Bad(Reason.ACK_LOST if record.ack_lost else Reason.OVERDUE)

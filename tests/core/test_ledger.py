@@ -195,6 +195,14 @@ def test_silence_after_a_dead_mailbox_says_nothing_until_the_node_is_back() -> N
     assert world.verdicts[1:] == [Good(), Bad(Reason.OVERDUE)]
 
 
+def test_what_came_while_we_stood_still_is_late_and_accuses_nobody() -> None:
+    world = World().launch().submit(accepted(100.0)).read(101.0)
+    world.see(a_sighting(seen=240.0))
+    assert world.verdicts == [Unknown(UnknownCause.PROBER)]
+    [arrived] = [e for c in world.changes for e in c.events if isinstance(e, Arrived)]
+    assert arrived.late
+
+
 def test_a_lost_ack_is_undecided_and_good_if_the_message_comes() -> None:
     world = World().launch().submit(ack_lost())
     assert world.verdicts == [] and world.count(Sent) == 0
@@ -216,7 +224,8 @@ def test_a_lost_ack_is_judged_at_the_deadline_with_its_own_reason() -> None:
     ],
 )
 def test_what_arrives_wrong_is_judged_bad(sighting: Sighting, verdict: Verdict) -> None:
-    assert World().launch().submit(accepted(100.0)).see(sighting).verdicts == [verdict]
+    world = World().launch().submit(accepted(100.0)).reads(158.0)
+    assert world.see(sighting).verdicts == [verdict]
 
 
 def test_a_copy_is_counted_and_changes_no_verdict() -> None:
