@@ -27,6 +27,7 @@ class History:
     began: float
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=KEPT))
     evidence: str = ""  # The newest failure, in words.
+    in_force: bool = True  # Or its node is gone, and only what is in flight is waited for.
 
 
 class Books:
@@ -41,7 +42,11 @@ class Books:
 
     def open(self, route: RouteKey) -> None:
         """A route is in force."""
-        self.histories.setdefault(route, History(began=self._clock.now()))
+        self.histories.setdefault(route, History(began=self._clock.now())).in_force = True
+
+    def retire(self, route: RouteKey) -> None:
+        """A route is no longer in force: how it stood is of no interest from now on."""
+        self.histories[route].in_force = False
 
     def drop(self, route: RouteKey) -> None:
         """A retired route has nothing open any more."""

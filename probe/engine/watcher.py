@@ -95,7 +95,7 @@ class FolderWatcher:
         self._chance = chance
         self._turned = turned
         self._cleaner = FolderCleaner(
-            self._mailbox,
+            reader.mailbox,
             journal=journal,
             clock=clock,
             is_ours=desk.is_ours,
