@@ -154,6 +154,9 @@ class FolderControl:
             return
         self._unremoved += 1
         await session.remove(self._found)
+        # Without the right to delete, some servers say OK and leave it (RFC 4314 4).
+        if await session.fetch(self._found, body=False):
+            self._retire("they cannot be removed")
         self._found, self._unremoved = [], 0
 
     def _refuse(self, refusal: Refusal) -> None:

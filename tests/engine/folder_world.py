@@ -59,6 +59,7 @@ class Box:
     logins: list[float] = field(default_factory=list)
     refuses: bool = False
     keeps: bool = False  # Nothing can be removed.
+    pretends: bool = False  # Nothing is removed, and it says OK.
     can_uidplus: bool = True
     refuses_append: str = ""  # Why nothing can be put in.
     breaks_append: bool = False  # Whoever tries to put anything in is thrown out.
@@ -176,8 +177,9 @@ class BoxSession:
         await self._call("remove")
         if self.box.keeps:
             raise ImapFailure("read-only")
-        for uid in uids:
-            self.box.mails.pop(uid, None)
+        if not self.box.pretends:
+            for uid in uids:
+                self.box.mails.pop(uid, None)
 
 
 class BoxReader:

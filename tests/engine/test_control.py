@@ -49,7 +49,7 @@ async def test_it_is_removed_and_the_first_proof_is_given_at_once() -> None:
     async with here.watching():
         await asyncio.sleep(0.017)  # 10 ms of opening, and seven of the commands at 1 ms each.
     calls = [name for _, name in here.box.calls]
-    assert calls[:5] == ["append", "poll", "search", "fetch", "remove"]
+    assert calls[:6] == ["append", "poll", "search", "fetch", "remove", "fetch"]
     assert here.desk.proofs and here.box.mails == {}
 
 
@@ -245,6 +245,16 @@ async def test_what_cannot_be_removed_does_not_pile_up(caplog) -> None:
     assert len(here.box.appended) <= 3
     assert len(here.desk.blind) == 2
     assert len(here.desk.proofs) > 100
+    assert "they cannot be removed" in caplog.text
+
+
+@virtual
+async def test_a_removal_is_not_believed(caplog) -> None:
+    here = world(Box(pretends=True))
+    async with here.watching():
+        await asyncio.sleep(3600)
+    assert len(here.box.appended) == 1
+    assert here.desk.blind == []
     assert "they cannot be removed" in caplog.text
 
 
