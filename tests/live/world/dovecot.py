@@ -112,7 +112,9 @@ class Dovecot(Server):
         *,
         tls: TlsMode = TlsMode.NONE,
         certificate: Certificate | None = None,
+        more: str = "",
     ) -> None:
+        """`more` is added to the configuration."""
         super().__init__(world.folder(name), binary="/usr/sbin/dovecot", package="dovecot-imapd")
         self.tls = tls
         self.address = LOOPBACK
@@ -120,6 +122,7 @@ class Dovecot(Server):
         self.lmtp_port = world.port()
         self.sasl_port = world.port()
         self._certificate = certificate
+        self._more = more
         self._mail = self.home / "mail"
         self._sieve = self.home / "sieve/before.sieve"
 
@@ -165,7 +168,7 @@ class Dovecot(Server):
             lmtp_port=self.lmtp_port,
             sasl_port=self.sasl_port,
         )
-        return general + _ssl(self.tls, self._certificate)
+        return general + _ssl(self.tls, self._certificate) + self._more
 
     def _arguments(self) -> Sequence[str]:
         return ["-F", "-c", str(self.home / "dovecot.conf")]
