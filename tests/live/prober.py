@@ -54,6 +54,8 @@ def relay(pool: Pool, **changes: object) -> dict[str, object]:
 class Prober:
     """One prober process with its configuration, journal and log in a directory of its own."""
 
+    command = ("-m", "probe", "run", "--config")
+
     def __init__(self, world: World, settings: dict[str, object], *, name: str = "prober") -> None:
         self.home = world.folder(name)
         self.log = self.home / "log"
@@ -80,7 +82,7 @@ class Prober:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MAILPROBE_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "probe", "run", "--config", str(self.file)],
+                [sys.executable, *self.command, str(self.file)],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
