@@ -61,6 +61,8 @@ def mailbox(pool: Pool, address: str = RECIPIENT, **changes: object) -> dict[str
 class Prober:
     """One prober process with its configuration, journal and log in a directory of its own."""
 
+    command = ("-m", "probe", "run", "--config")
+
     def __init__(self, world: World, settings: dict[str, object], *, name: str = "prober") -> None:
         self.home = world.folder(name)
         self.log = self.home / "log"
@@ -87,7 +89,7 @@ class Prober:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MAILPROBE_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "probe", "run", "--config", str(self.file)],
+                [sys.executable, *self.command, str(self.file)],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
