@@ -7,9 +7,9 @@ no I/O; the engine saves, counts and logs what it answers.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Returned, Sent
 from probe.core.level import Levels
 from probe.core.model import (
     Attempt,
@@ -27,57 +27,6 @@ from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.sight import NodeKey, Sight
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The relay took the message with its final 250."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The verdict."""
-
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """First sighting."""
-
-    sighting: Sighting
-    seconds: float  # From acceptance, 0 or more.
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """One more copy."""
-
-    sighting: Sighting
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """A DSN."""
-
-    bounce: Bounce
-
-
-@dataclass(frozen=True, slots=True)
-class GaveUp:
-    """It will not be waited for any longer."""
-
-
-Event = Sent | Judged | Arrived | Copied | Returned | GaveUp
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A probe as it is known now, and what made the difference."""
-
-    record: Record
-    events: tuple[Event, ...]
-
-
 @dataclass(slots=True)
 class _Submission:
     """A probe on its way into the relay."""
@@ -85,6 +34,7 @@ class _Submission:
     timeouts: Timeouts
     phase: Phase | None = None
     since: float = 0.0
+    greeted: bool = False  # The greeting of this connection has been waited for.
     sightings: tuple[Sighting, ...] = ()  # Mail can arrive before the final reply does.
 
 
@@ -100,9 +50,9 @@ class Ledger:
         self._due: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
         self._end: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
 
-    def __iter__(self) -> Iterator[Record]:
-        """Every open record."""
-        return iter(self._open.values())
+    def __len__(self) -> int:
+        """How many records it holds."""
+        return len(self._open)
 
     def get(self, sequence: int) -> Record | None:
         """An open record."""
@@ -117,16 +67,15 @@ class Ledger:
         for, and if it does not come that says nothing.
         """
         if not record.ended:
-            record = replace(record, accepted=record.probe.launched, ack_lost=True)
+            record = _cut_off(record)
         if cause is UnknownCause.CONFIG:
             record = replace(record, lost=record.arrived is None)
         self._keep(record)
         self._await(record)
         if cause is not None:
             return self._judge(record, Unknown(cause))
-        if record.arrived is not None and record.accepted is not None:
-            late = record.arrived - record.accepted > record.probe.deadline
-            return self._judge(record, Unknown(UnknownCause.PROBER) if late else Good())
+        if (verdict := _left(record)) is not None:
+            return self._judge(record, verdict)
         return Change(record, ())
 
     def launched(self, record: Record, timeouts: Timeouts) -> None:
@@ -138,6 +87,8 @@ class Ledger:
         """A submission has come to a phase, or pauses (None)."""
         if (submission := self._submissions.get(sequence)) is not None:
             submission.phase, submission.since = phase, moment
+            greeted = submission.greeted or phase is Phase.GREETING
+            submission.greeted = greeted and phase is not None
 
     def submitted(self, sequence: int, attempt: Attempt) -> list[Change]:
         """A submission has ended."""
@@ -154,7 +105,11 @@ class Ledger:
                 changes = [Change(record, ())]
             case _:
                 changes = [self._judge(record, Bad(reason))]
-        return changes + self._early(changes[-1].record, submission.sightings)
+        changes += self._early(changes[-1].record, submission.sightings)
+        record = changes[-1].record
+        if record.bounced and record.undecided:  # The DSN came before the final reply.
+            changes.append(self._judge(record, Bad(Reason.BOUNCED)))
+        return changes
 
     def abandoned(self, sequence: int) -> list[Change]:
         """Something of ours broke in the middle of a submission: what came of it is not known."""
@@ -162,6 +117,19 @@ class Ledger:
             return []
         record = replace(self._open[sequence], ended=True)
         return [self._judge(record, Bad(Reason.PROBER_ERROR))]
+
+    def interrupted(self, sequence: int) -> list[Change]:
+        """A submission was cut off by us: whether the relay has taken the message is not known."""
+        if self._submissions.pop(sequence, None) is None:
+            return []
+        record = self._open[sequence]
+        if record.undecided:
+            record = _cut_off(record)
+        self._keep(record)
+        self._await(record)
+        if record.undecided and (verdict := _left(record)) is not None:
+            return [self._judge(record, verdict)]
+        return [Change(record, ())]
 
     def _accepted(self, record: Record, attempt: Attempt, submission: _Submission) -> Change:
         record = replace(record, accepted=attempt.ended)
@@ -219,7 +187,7 @@ class Ledger:
 
     def _verdict(self, record: Record, sighting: Sighting, *, late: bool) -> Verdict:
         if late:
-            return self._overdue(record)
+            return self._overdue(record, seen=sighting.seen)
         if sighting.folder is not Folder.INBOX:
             return Bad(Reason.JUNK)
         if sighting.altered:
@@ -259,18 +227,17 @@ class Ledger:
         for found in self._pop(self._due[mailbox], proof):
             record = replace(found, overdue=True, lost=not found.ended)
             self._keep(record)
-            if record.undecided:
-                changes.append(self._judge(record, self._overdue(record)))
+            changes.append(self._judge(record, self._overdue(record)))
         return changes
 
-    def _overdue(self, record: Record) -> Verdict:
+    def _overdue(self, record: Record, *, seen: float | None = None) -> Verdict:
         probe = record.probe
         if not record.ended:
             return Unknown(UnknownCause.PROBER)
         accepted = record.accepted if record.accepted is not None else probe.launched
         node: NodeKey = (probe.route.relay, probe.route.node)
         sight = self._sights[probe.route.mailbox]
-        cause = sight.void(node, accepted, accepted + probe.deadline)
+        cause = sight.void(node, accepted, accepted + probe.deadline, seen=seen)
         if cause is not None:
             return Unknown(cause)
         return Bad(Reason.ACK_LOST if record.ack_lost else Reason.OVERDUE)
@@ -333,9 +300,24 @@ def _placed(places: tuple[Place, ...], place: Place) -> tuple[tuple[Place, ...],
     return (*places, place), False
 
 
+def _cut_off(record: Record) -> Record:
+    """The record of a probe whose submission we did not see the end of: it may be on its way."""
+    return replace(record, accepted=record.probe.launched, ack_lost=True)
+
+
+def _left(record: Record) -> Verdict | None:
+    """The verdict on a probe whose submission was cut off, if there is nothing to wait for."""
+    if record.arrived is not None and record.accepted is not None:
+        late = record.arrived - record.accepted > record.probe.deadline
+        return Unknown(UnknownCause.PROBER) if late else Good()
+    if record.bounced:
+        return Bad(Reason.BOUNCED)
+    return None if record.in_flight else Unknown(UnknownCause.PROBER)
+
+
 def _too_slow(submission: _Submission, now: float) -> Reason | None:
     if submission.phase is None:
         return None
     if now - submission.since <= submission.timeouts.limit(submission.phase):
         return None
-    return limit_reason(submission.phase)
+    return limit_reason(submission.phase, greeted=submission.greeted)

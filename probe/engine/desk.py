@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import assert_never
 
 from probe.core import authentication, bounce, message, received, recognise, tag
 from probe.core.cadence import Expectation
-from probe.core.ledger import Change
+from probe.core.change import Change, Copied
 from probe.core.model import (
     Bounce,
     Folder,
@@ -62,7 +63,7 @@ class Desk:
         self._metrics = metrics
         self._clock = clock
         self._wakes = wakes
-        self._conflict: float | None = None
+        self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
 
     # ---- what the watchers ask
 
@@ -73,11 +74,14 @@ class Desk:
     def is_ours(self, content: bytes) -> bool:
         """Whether a message, or a DSN by what it returns, has a tag that this instance signed.
 
-        Only such messages may be removed.
+        Only such messages may be removed. An old journal that is alive was never ours.
         """
         header, _, body = content.partition(b"\r\n\r\n")
-        if isinstance(self._recognise(header, body, cleaning=True), Ours | OldJournal):
-            return True
+        match self._recognise(header, body, cleaning=True):
+            case Ours():
+                return True
+            case OldJournal(old):
+                return old.journal not in self._rivals
         report = bounce.parse(header, body)
         tags = () if report is None else (tag.verify(t, self._keys) for t in report.tokens)
         instance = tag.digest_of_instance(self._instance)
@@ -138,8 +142,8 @@ class Desk:
                     await self._short(fetched, place, folder, seen=seen, claim=(sequence, short))
             case OldJournal():
                 await self._orphan(place, seen)
-            case Conflict():
-                self._conflict = self._clock.now()
+            case Conflict(rival):
+                self._contest(rival.journal)
                 self._unmatched(place, UnmatchedCause.FOREIGN)
             case NotOurs(cause) if not rescan:
                 self._unmatched(place, cause)
@@ -153,8 +157,16 @@ class Desk:
     @property
     def conflict(self) -> bool:
         """Whether another prober uses our instance name."""
-        last = self._conflict
-        return last is not None and self._clock.now() - last < CONFLICT_SHOWN
+        return self._clock.now() - max(self._rivals.values(), default=-inf) < CONFLICT_SHOWN
+
+    def _contest(self, rival: str) -> None:
+        if not self.conflict:
+            log.warning(
+                "Another prober runs as instance %r, with journal %s: its mail is left alone.",
+                self._instance,
+                rival,
+            )
+        self._rivals[rival] = self._clock.now()
 
     # ---- whose it is
 
@@ -240,10 +252,12 @@ class Desk:
             ),
             authentication=authentication.results(fetched.header, authserv_id=mailbox.authserv_id),
         )
-        await self._settle(self._books.ledger.sighted(sighting, record), mailbox, seen)
+        await self._settle(self._books.ledger.sighted(sighting, record), sighting)
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
+        if probe.route.sender not in self._senders:  # No longer configured.
+            return frozenset()
         return message.inspect(
             fetched.header,
             fetched.body,
@@ -254,10 +268,11 @@ class Desk:
             route=probe.route,
         )
 
-    async def _settle(self, change: Change, mailbox: Mailbox, seen: float) -> None:
-        keep = mailbox.keep if isinstance(change.record.verdict, Good) else mailbox.keep_failed
+    async def _settle(self, change: Change, sighting: Sighting) -> None:
+        mailbox = self._mailboxes[sighting.place.mailbox]
+        keep = mailbox.keep if _is_plain(change, sighting) else mailbox.keep_failed
         self._books.count(change)
-        await self._journal.arrived(change.record, expunge=seen + keep)
+        await self._journal.arrived(change.record, expunge=sighting.seen + keep)
 
     # ---- DSNs
 
@@ -295,3 +310,11 @@ class Desk:
             if record is not None and record.probe.token == token:
                 return record
         return None
+
+
+def _is_plain(change: Change, sighting: Sighting) -> bool:
+    """Whether a message is as it should be, so that nobody will want to look at it."""
+    good = change.record.undecided or isinstance(change.record.verdict, Good)
+    copied = any(isinstance(event, Copied) for event in change.events)
+    right = sighting.folder is Folder.INBOX and not sighting.altered
+    return good and right and not copied

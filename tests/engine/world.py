@@ -65,6 +65,7 @@ class FakeJournal:
 
     async def arrived(self, record: Record, *, expunge: float) -> None:
         self.save(record)
+        self.kept.append((record.places[-1], record.probe.sequence, expunge))
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         return None

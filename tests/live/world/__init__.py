@@ -14,6 +14,7 @@ from tests.live.world.nsd import Nsd
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
+from tests.live.world.sink import RefusingSink
 
 __all__ = [
     "ADDRESSES",
@@ -27,6 +28,7 @@ __all__ = [
     "Nsd",
     "Pool",
     "Postfix",
+    "RefusingSink",
     "Server",
     "ServerFailed",
     "ServerMissing",

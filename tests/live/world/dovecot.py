@@ -115,7 +115,9 @@ class Dovecot(Server):
         certificate: Certificate | None = None,
         password: str = PASSWORD,
         junk: str = JUNK,
+        more: str = "",
     ) -> None:
+        """`more` is added to the configuration."""
         super().__init__(world.folder(name), binary="/usr/sbin/dovecot", package="dovecot-imapd")
         self.tls = tls
         self.address = LOOPBACK
@@ -125,6 +127,7 @@ class Dovecot(Server):
         self._certificate = certificate
         self._password = password
         self._junk = junk
+        self._more = more
         self._mail = self.home / "mail"
         self._sieve = self.home / "sieve/before.sieve"
 
@@ -171,7 +174,7 @@ class Dovecot(Server):
             lmtp_port=self.lmtp_port,
             sasl_port=self.sasl_port,
         )
-        return general + _ssl(self.tls, self._certificate)
+        return general + _ssl(self.tls, self._certificate) + self._more
 
     def _arguments(self) -> Sequence[str]:
         return ["-F", "-c", str(self.home / "dovecot.conf")]
