@@ -211,7 +211,7 @@ class _Prober:
             clock=self._clock,
             metrics=self._metrics,
         )
-        reaper = Reaper(self._books, self._clock)
+        reaper = Reaper(self._books)
         return [
             (Loop.INSPECTOR, "nodes", inspector.run),
             (Loop.SENDER, "slots", self._sender.run),

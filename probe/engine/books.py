@@ -12,7 +12,7 @@ from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Re
 from probe.core.ledger import Ledger
 from probe.core.model import Part, Reason, RouteKey
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
-from probe.core.tag import short
+from probe.core.tag import read, short
 from probe.ports import Clock, Journal, Level, Metrics
 
 log = logging.getLogger("probe.verdict")
@@ -53,6 +53,18 @@ class Books:
         for change in changes:
             self._journal.save(change.record)
             self.count(change)
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self.post(self.ledger.tick(self._clock.now()))
+        for shelf in self.ledger.lapse():
+            self._journal.give_up(shelf.mailbox, shelf.end, shelf.last)
+            for lapse in shelf.lapses.values():
+                for _ in range(lapse.count):
+                    self._metrics.lost(lapse.route)
+            count = sum(lapse.count for lapse in shelf.lapses.values())
+            fields = {"mailbox": shelf.mailbox, "count": count, "verdict": "lost"}
+            log.warning("Probes were given up.", extra={"fields": fields})
 
     def count(self, change: Change) -> None:
         """Count and log what was saved elsewhere."""
@@ -197,7 +209,8 @@ def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
     fields: dict[str, object] = {
         "route": str(probe.route),
         "sequence": probe.sequence,
-        "tag": short(probe.token),
+        # What a damaged journal gives back as a token is none.
+        "tag": short(probe.token) if read(probe.token) else "",
         "verdict": verdict,
     }
     if record.arrived is not None and record.accepted is not None:

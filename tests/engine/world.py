@@ -78,6 +78,7 @@ class FakeJournal:
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
         self.kept: list[tuple[Place, int | None, float]] = []
+        self.given_up: list[tuple[str, float, int]] = []
         self.steps: list[str] = []
         self._sequence = 0
 
@@ -100,6 +101,9 @@ class FakeJournal:
 
     async def arrived(self, record: Record, *, expunge: float) -> None:
         self.save(record)
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        self.given_up.append((mailbox, before, last))
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         return None
