@@ -255,7 +255,7 @@ class _Prober:
     def _restore(self, remembered: Remembered) -> None:
         for key, moment in remembered.last_success.items():
             if self._roster.known(key):
-                self._books.ledger.levels.of(key).last_success = moment
+                self._books.ledger.levels.of(key).remember(moment)
         for record in remembered.open:
             self._take_over(record, clock_stepped=remembered.clock_stepped)
         if remembered.open:

@@ -25,6 +25,7 @@ class History:
     """What the status page shows of a route beside its numbers."""
 
     began: float
+    in_force: bool = True  # Else its node is gone, and something of it is still open.
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=KEPT))
     evidence: str = ""  # The newest failure, in words.
 
@@ -41,7 +42,11 @@ class Books:
 
     def open(self, route: RouteKey) -> None:
         """A route is in force."""
-        self.histories.setdefault(route, History(began=self._clock.now()))
+        self.histories.setdefault(route, History(began=self._clock.now())).in_force = True
+
+    def retire(self, route: RouteKey) -> None:
+        """A route is no longer in force."""
+        self.histories[route].in_force = False
 
     def drop(self, route: RouteKey) -> None:
         """A retired route has nothing open any more."""
@@ -67,7 +72,12 @@ class Books:
             log.warning("Probes were given up.", extra={"fields": fields})
 
     def count(self, change: Change) -> None:
-        """Count and log what was saved elsewhere."""
+        """Count and log what was saved elsewhere.
+
+        What still comes of a route that was forgotten, or is not configured any more, is nobody's.
+        """
+        if change.record.probe.route not in self.histories:
+            return
         for event in change.events:
             self._count(change.record, event)
 
@@ -109,8 +119,7 @@ class Books:
 
     def _judged(self, record: Record, verdict: Verdict) -> None:
         key = record.probe.route
-        if key in self.histories:
-            self.histories[key].verdicts.append(verdict)
+        self.histories[key].verdicts.append(verdict)
         match verdict:
             case Good():
                 self._metrics.judged(key, None)

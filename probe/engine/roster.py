@@ -68,6 +68,7 @@ class Roster:
         for route in self._nodes.pop(node, []):
             self._sender.remove(route.key)
             self._metrics.retire_route(route.key)
+            self._books.retire(route.key)
             self._retired.add(route.key)
         self._metrics.retire_node(node)
 
@@ -82,6 +83,7 @@ class Roster:
         self._books.open(key)
         self._metrics.add_route(_route(key, self._plans[key.relay, key.sender, key.mailbox]))
         self._metrics.retire_route(key)
+        self._books.retire(key)
         self._retired.add(key)
 
     def forget_settled(self) -> None:

@@ -1,5 +1,7 @@
 """What the ledger decides is saved and counted."""
 
+from dataclasses import replace
+
 from probe.core.attic import WIDTH
 from probe.core.ledger import Ledger
 from probe.core.model import Probe, RouteKey, Timeouts
@@ -29,11 +31,13 @@ class World:
         self.sight.proved("inbox", until)
         self.clock.moment = until
 
-    def accept(self, sequence: int, at: float, key: RouteKey = KEY) -> None:
+    def launch(self, sequence: int, at: float, key: RouteKey = KEY) -> None:
         probe = Probe(sequence, key, at, at, "a" * 66, 60.0, 3600.0)
         self.ledger.launched(Record(probe), Timeouts())
-        attempt = type(ACCEPTED)(ACCEPTED.phases, ACCEPTED.phase, at, reply=ACCEPTED.reply)
-        self.books.post(self.ledger.submitted(sequence, attempt))
+
+    def accept(self, sequence: int, at: float, key: RouteKey = KEY) -> None:
+        self.launch(sequence, at, key)
+        self.books.post(self.ledger.submitted(sequence, replace(ACCEPTED, ended=at)))
 
 
 def test_what_is_given_up_together_is_counted_one_by_one() -> None:
