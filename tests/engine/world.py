@@ -43,13 +43,14 @@ class FakeClock:
 
     def __init__(self, now: float = 1000.0) -> None:
         self.moment = now
+        self.ahead = 0.0  # How far the wall is ahead of the timeline.
         self._sleepers: list[tuple[float, int, asyncio.Event]] = []
 
     def now(self) -> float:
         return self.moment
 
     def wall(self, moment: float) -> float:
-        return moment
+        return moment + self.ahead
 
     async def sleep_until(self, moment: float) -> None:
         event = asyncio.Event()
@@ -97,10 +98,14 @@ class FakeJournal:
         self.records[record.probe.sequence] = record
 
     async def find(self, sequence: int) -> Record | None:
-        return self.records.get(sequence)
+        found = self.records.get(sequence)
+        await asyncio.sleep(0)
+        return found
 
     async def arrived(self, record: Record, *, expunge: float) -> None:
         self.save(record)
+        self.kept.append((record.places[-1], record.probe.sequence, expunge))
+        await asyncio.sleep(0)
 
     def give_up(self, mailbox: str, before: float, last: int) -> None:
         self.given_up.append((mailbox, before, last))
