@@ -126,7 +126,7 @@ class Desk:
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message was found; returns when what it says is durable.
+        """A message was found; what it says is in the journal when its folder's position is.
 
         With `rescan` it may have been received before under another UID. The ledger knows
         copies by their places, whichever way they are found; what was counted as not ours then
@@ -141,7 +141,7 @@ class Desk:
                 if not answer:
                     await self._short(fetched, place, folder, seen=seen, claim=(sequence, short))
             case OldJournal():
-                await self._orphan(place, seen)
+                self._orphan(place, seen)
             case Conflict(rival):
                 self._contest(rival.journal)
                 self._unmatched(place, UnmatchedCause.FOREIGN)
@@ -193,11 +193,11 @@ class Desk:
         read = tag.read(token)
         record = None if read is None else await self._find(read.sequence)
         if record is None or record.probe.token != token:
-            await self._orphan(place, seen)
+            self._orphan(place, seen)
         elif record.probe.route.mailbox != place.mailbox:
             self._unmatched(place, UnmatchedCause.FOREIGN)
         else:
-            await self._sighted(fetched, place, folder, seen=seen, record=record)
+            self._sighted(fetched, place, folder, seen=seen, record=record)
 
     async def _short(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, claim: tuple[int, str]
@@ -209,9 +209,9 @@ class Desk:
         elif record.probe.route.mailbox != place.mailbox:
             self._unmatched(place, UnmatchedCause.FOREIGN)
         else:
-            await self._sighted(fetched, place, folder, seen=seen, record=record)
+            self._sighted(fetched, place, folder, seen=seen, record=record)
 
-    async def _orphan(self, place: Place, seen: float) -> None:
+    def _orphan(self, place: Place, seen: float) -> None:
         """Signed by us and unknown to the journal: cleaned in time, and no delivery.
 
         A journal that is in trouble may only have forgotten it: then it is left alone.
@@ -220,7 +220,7 @@ class Desk:
         if not self._journal.up:
             return
         keep = self._mailboxes[place.mailbox].keep
-        await self._journal.keep_until(place, None, seen + keep)
+        self._journal.keep_until(place, None, seen + keep)
 
     def _unmatched(self, place: Place, cause: UnmatchedCause) -> None:
         self._metrics.unmatched(place.mailbox, cause)
@@ -231,7 +231,7 @@ class Desk:
 
     # ---- what it says
 
-    async def _sighted(
+    def _sighted(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, record: Record
     ) -> None:
         mailbox = self._mailboxes[place.mailbox]
@@ -252,7 +252,7 @@ class Desk:
             ),
             authentication=authentication.results(fetched.header, authserv_id=mailbox.authserv_id),
         )
-        await self._settle(self._books.ledger.sighted(sighting, record), sighting)
+        self._settle(self._books.ledger.sighted(sighting, record), sighting)
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
@@ -268,11 +268,11 @@ class Desk:
             route=probe.route,
         )
 
-    async def _settle(self, change: Change, sighting: Sighting) -> None:
+    def _settle(self, change: Change, sighting: Sighting) -> None:
         mailbox = self._mailboxes[sighting.place.mailbox]
         keep = mailbox.keep if _is_plain(change, sighting) else mailbox.keep_failed
         self._books.count(change)
-        await self._journal.arrived(change.record, expunge=sighting.seen + keep)
+        self._journal.arrived(change.record, expunge=sighting.seen + keep)
 
     # ---- DSNs
 
@@ -294,7 +294,7 @@ class Desk:
         )
         self._books.post([self._books.ledger.bounced(told, record)])
         keep = self._mailboxes[place.mailbox].keep_failed
-        await self._journal.keep_until(place, record.probe.sequence, seen + keep)
+        self._journal.keep_until(place, record.probe.sequence, seen + keep)
         return True
 
     async def _reported(self, report: bounce.Report) -> Record | None:

@@ -98,7 +98,7 @@ class FakeJournal:
     async def find(self, sequence: int) -> Record | None:
         return self.records.get(sequence)
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
+    def arrived(self, record: Record, *, expunge: float) -> None:
         self.save(record)
         self.kept.append((record.places[-1], record.probe.sequence, expunge))
 
@@ -111,7 +111,7 @@ class FakeJournal:
     async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
         return []
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
         self.kept.append((place, sequence, expunge))
 
     async def cleaned(self, places: Sequence[Place]) -> None:
