@@ -56,7 +56,7 @@ class Desk(Protocol):
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message was found; returns when that is durable.
+        """A message was found. That is durable once the position in the folder is.
 
         `seen` is when the search that named it was answered. With `rescan` it may have been
         received before, from another place: it is no duplicate.
