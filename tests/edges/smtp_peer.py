@@ -7,6 +7,7 @@ from probe.core.model import Node, Relay, Timeouts, TlsMode
 from probe.edges.clock import SystemClock
 from probe.edges.smtp import SmtpSubmitter
 from probe.ports import Addresses, Letter
+from tests.secret import FixedSecret
 
 CLOSE = object()  # Close the connection instead of a reply.
 SILENCE = object()  # Say nothing until the client goes away.
@@ -130,18 +131,6 @@ class Names:
         return Addresses(tuple(found), 60.0)
 
 
-class Password:
-    """A secret with a fixed value, or one that cannot be read."""
-
-    def __init__(self, value):
-        self._value = value
-
-    def read(self):
-        if isinstance(self._value, Exception):
-            raise self._value
-        return self._value
-
-
 LETTER = Letter(
     sender="probe@shop.test",
     recipient="probe+x@box.test",
@@ -156,7 +145,7 @@ class Client:
     def __init__(self, *, secret=None, names=None, hard=10.0, **relay):
         relay = {"tls": TlsMode.NONE, "host": "mx.test"} | relay
         self.relay = Relay(name="pool", port=25, timeouts=Timeouts(hard=hard), **relay)
-        secret = None if secret is None else Password(secret)
+        secret = None if secret is None else FixedSecret(secret)
         self.submitter = SmtpSubmitter(self.relay, secret, names or Names(), SystemClock())
         self.entered = []
 

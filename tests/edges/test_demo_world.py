@@ -14,7 +14,7 @@ from probe.core.model import ImapServer, Mailbox
 from probe.demo.node import DemoNode
 from probe.demo.world import HOST, RECIPIENT, RELAY_HOST, SENDER, USERNAME, World, demo_world
 from probe.edges.imap import ImapReader
-from tests.edges.smtp_peer import Password
+from tests.secret import FixedSecret
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ async def test_the_world_ends_while_clients_are_connected(tmp_path: Path) -> Non
 
 async def test_the_inbox_shows_at_once_what_is_put_in_and_lets_it_be_removed(world: World) -> None:
     server = ImapServer(HOST, world.inbox.port, USERNAME, ca_file=str(world.ca_file))
-    reader = ImapReader(Mailbox("inbox", RECIPIENT, server), Password(world.password))
+    reader = ImapReader(Mailbox("inbox", RECIPIENT, server), FixedSecret(world.password))
     async with reader.open("INBOX") as session:
         assert session.can_uidplus
         uid = await session.append(b"X-Mailprobe-Control: x\r\nSubject: x\r\n\r\nbody\r\n")

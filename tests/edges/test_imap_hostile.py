@@ -10,13 +10,13 @@ import re
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 import pytest
 
 from probe.core.model import ImapServer, Mailbox, TlsMode
 from probe.edges.imap import ImapReader
 from probe.ports import ImapFailure, ImapLoginRefused, Refusal
+from tests.secret import FixedSecret
 
 Read = asyncio.StreamReader
 Write = asyncio.StreamWriter
@@ -24,14 +24,6 @@ Script = Callable[[Read, Write], Awaitable[None]]
 
 CONTENT = b"Subject: x\r\n\r\nbody\r\n"
 CAPABILITIES = "IMAP4rev1 IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
-
-
-@dataclass
-class FixedSecret:
-    value: str = "s3cret"
-
-    def read(self) -> str:
-        return self.value
 
 
 @asynccontextmanager
@@ -65,7 +57,7 @@ def reader_of(port: int, *, tls: TlsMode = TlsMode.NONE, deadline: float = 0.3) 
     server = ImapServer("127.0.0.1", port, 'pro"be', tls)
     return ImapReader(
         Mailbox("corp", "probe@corp.test", server),
-        FixedSecret(),
+        FixedSecret("s3cret"),
         opening=deadline,
         deadline=deadline,
     )

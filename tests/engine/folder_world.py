@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from probe.core.cadence import Expectation
 from probe.core.control import Seal
-from probe.core.model import Folder, ImapServer, Mailbox, Place
-from probe.engine.login_gate import LoginGate
-from probe.engine.watcher import FolderWatcher
-from probe.ports import Fetched, ImapFailure, ImapLoginRefused, Position, Refusal
+from probe.core.model import Folder, ImapServer, Mailbox
+from probe.ports import Fetched, ImapFailure, ImapLoginRefused, Refusal
+from tests.secret import FixedSecret
+from tests.watching import Memory, Taker, watching
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -204,121 +202,25 @@ class BoxReader:
 
 
 @dataclass
-class Memory:
-    """The part of the journal that watchers use."""
-
-    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
-    places: list[Place] = field(default_factory=list)
-    done: list[Place] = field(default_factory=list)
-
-    async def position(self, mailbox: str, folder: str) -> Position | None:
-        return self.positions.get((mailbox, folder))
-
-    async def advance(self, position: Position) -> None:
-        self.positions[position.mailbox, position.folder] = position
-
-    async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
-        return [p for p in self.places if (p.mailbox, p.folder) == (mailbox, folder)][:limit]
-
-    async def cleaned(self, places: Sequence[Place]) -> None:
-        self.done += places
-        self.places = [place for place in self.places if place not in places]
-
-
-@dataclass
-class Taker:
-    """A desk that remembers."""
-
-    expected: Expectation = field(default_factory=Expectation)
-    event: asyncio.Event = field(default_factory=asyncio.Event)
-    taken: list[tuple[int, float, bool, bytes]] = field(default_factory=list)
-    proofs: list[float] = field(default_factory=list)
-    blind: list[tuple[float, str]] = field(default_factory=list)
-    missing: int = 0
-    refusing: bool = False
-
-    def wake(self, mailbox: str) -> asyncio.Event:
-        return self.event
-
-    def expecting(self, mailbox: str) -> Expectation:
-        return self.expected
-
-    def wants_body(self, header: bytes) -> bool:
-        return b"X-Mailprobe" in header or b"report" in header
-
-    def is_ours(self, content: bytes) -> bool:
-        return b"X-Mailprobe: t" in content
-
-    async def receive(
-        self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
-    ) -> None:
-        if self.refusing:
-            raise ImapFailure("the desk is closed")
-        self.taken.append((place.uid, seen, rescan, fetched.body))
-
-    def proved(self, mailbox: str, folder: Folder, started: float) -> None:
-        self.proofs.append(started)
-
-    def blinded(self, mailbox: str, folder: Folder, why: str) -> None:
-        self.blind.append((asyncio.get_running_loop().time(), why))
-
-    def absent(self, mailbox: str, folder: Folder) -> None:
-        self.missing += 1
-
-    @property
-    def uids(self) -> list[int]:
-        return [uid for uid, *_ in self.taken]
-
-    def launch(self) -> None:
-        self.expected = Expectation(1, None)
-        self.event.set()
-
-    def settle(self) -> None:
-        self.expected = Expectation()
-
-    def accept(self) -> None:
-        self.expected = Expectation(1, asyncio.get_running_loop().time())
-        self.event.set()
-
-
-class FixedSecret:
-    value = "one"
-
-    def read(self) -> str:
-        return self.value
-
-
-@dataclass
 class World:
     box: Box
     junk: Box | None = None
     journal: Memory = field(default_factory=Memory)
-    desk: Taker = field(default_factory=Taker)
+    desk: Taker = field(default_factory=lambda: Taker(LoopClock()))
     secret: FixedSecret = field(default_factory=FixedSecret)
     turns: deque[float] = field(default_factory=deque)
     seal: Seal | None = None
 
-    @asynccontextmanager
-    async def watching(self, folder: Folder = Folder.INBOX) -> AsyncIterator[None]:
-        clock = LoopClock()
-        watcher = FolderWatcher(
+    def watching(self, folder: Folder = Folder.INBOX) -> AbstractAsyncContextManager[None]:
+        return watching(
             BoxReader(self.box, self.junk),
             folder,
             desk=self.desk,
-            journal=self.journal,  # type: ignore[arg-type]
-            clock=clock,
-            gate=LoginGate(self.secret, clock),
-            chance=random.Random(1),
-            turned=lambda: self.turns.append(clock.now()),
+            journal=self.journal,
+            secret=self.secret,
+            turned=lambda: self.turns.append(self.desk.clock.now()),
             seal=self.seal,
         )
-        task = asyncio.create_task(watcher.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            assert task.cancelled(), task
 
 
 def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

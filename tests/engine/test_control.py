@@ -328,4 +328,4 @@ async def test_the_measured_moment_is_not_later_for_it() -> None:
             truth = asyncio.get_running_loop().time()
             here.box.put()
             await asyncio.sleep(0.9)
-            assert here.desk.taken[-1][1] - truth < 0.012
+            assert here.desk.taken[-1].seen - truth < 0.012

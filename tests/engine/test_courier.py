@@ -27,20 +27,13 @@ from tests.engine.world import (
     FakeSubmitter,
 )
 from tests.hand_turned import HandTurnedClock, settle
-
-
-@dataclass
-class Password:
-    text: str = "secret"
-
-    def read(self) -> str:
-        return self.text
+from tests.secret import FixedSecret
 
 
 @dataclass
 class World:
     outcomes: list[Attempt]
-    password: Password | None = None
+    password: FixedSecret | None = None
     accepted_before: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,7 +115,7 @@ async def test_a_deferral_of_somebody_known_is_a_failure_at_once() -> None:
 
 
 async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     await world.carry(10)
     assert len(world.submitter.letters) == 3
     assert world.metrics.count("skipped", KEY, "auth_backoff") == 7
@@ -132,16 +125,16 @@ async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
 
 
 async def test_a_corrected_password_is_tried_at_once() -> None:
-    password = Password("wrong")
+    password = FixedSecret("wrong")
     world = World([LOGIN_REFUSED, LOGIN_REFUSED, LOGIN_REFUSED, ACCEPTED], password=password)
     await world.carry(5)
-    password.text = "right"
+    password.value = "right"
     await world.carry()
     assert world.metrics.count("sent", KEY) == 1
 
 
 async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     world.submitter.gate = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(9):

@@ -21,7 +21,10 @@ async def test_new_mail_is_received_and_then_read() -> None:
         world.box.put()
         world.box.put(b"Subject: other\r\n")
         await asyncio.sleep(1)
-    assert [(uid, body) for uid, _, _, body in world.desk.taken] == [(1, b"body"), (2, b"")]
+    assert [(one.place.uid, one.message.body) for one in world.desk.taken] == [
+        (1, b"body"),
+        (2, b""),
+    ]
     assert world.journal.positions["corp", "INBOX"].next_uid == 3
     assert world.desk.blind == []
 
@@ -50,7 +53,7 @@ async def test_a_new_watcher_goes_on_where_the_last_one_was() -> None:
             await asyncio.sleep(1)
         world.box.put()
     assert world.desk.uids == [1, 2, 3, 4, 5]
-    assert not any(rescan for _, _, rescan, _ in world.desk.taken)
+    assert not any(one.rescan for one in world.desk.taken)
 
 
 @virtual
@@ -66,7 +69,7 @@ async def test_the_measured_moment_is_close_to_the_arrival() -> None:
             truth = asyncio.get_running_loop().time()
             world.box.put()
             await asyncio.sleep(3)
-            error = world.desk.taken[-1][1] - truth
+            error = world.desk.taken[-1].seen - truth
             assert 0 <= error < max(0.009, 0.1 * delay + 0.003)
             world.desk.expected = Expectation()
             await asyncio.sleep(40)
@@ -160,11 +163,11 @@ async def test_a_full_mailbox_is_scanned_once_and_slows_nothing() -> None:
         truth = asyncio.get_running_loop().time()
         new = world.box.put()
         await asyncio.sleep(20)
-        (found,) = [one for one in world.desk.taken if one[0] == new]
-        assert found[1] - truth < 0.02
-        assert not found[2]
+        (found,) = [one for one in world.desk.taken if one.place.uid == new]
+        assert found.seen - truth < 0.02
+        assert not found.rescan
         assert world.journal.positions["corp", "INBOX"].scanned
-    old = [uid for uid, _, rescan, _ in world.desk.taken if rescan]
+    old = [one.place.uid for one in world.desk.taken if one.rescan]
     assert len(old) == 10
     assert world.box.fetched == 22, "only headers and bodies of tagged messages"
     before = world.box.count("search_tagged")
@@ -186,7 +189,7 @@ async def test_a_new_uidvalidity_means_everything_is_looked_at_again() -> None:
         proved = len(world.desk.proofs)
         await asyncio.sleep(40)
         assert len(world.desk.proofs) > proved
-    again = [(uid, rescan) for uid, _, rescan, _ in world.desk.taken][2:]
+    again = [(one.place.uid, one.rescan) for one in world.desk.taken][2:]
     assert sorted(again) == [(1, True), (3, True)]
     position = world.journal.positions["corp", "INBOX"]
     assert (position.uidvalidity, position.next_uid, position.scanned) == (8, 4, True)

@@ -14,6 +14,7 @@ from probe.core.model import ImapServer, Mailbox, TlsMode
 from probe.edges.imap import ImapReader
 from tests.live.prober import KEY, RECIPIENT, Prober, configuration
 from tests.live.world import LOOPBACK, PASSWORD, Dovecot, Pool, World, wait_until
+from tests.secret import FixedSecret
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -26,11 +27,6 @@ plugin {{
   acl = vfile:{file}
 }}
 """
-
-
-class Password:
-    def read(self) -> str:
-        return PASSWORD
 
 
 def mailbox_of(dovecot: Dovecot) -> Mailbox:
@@ -66,7 +62,9 @@ def next_uid(pool: Pool) -> int:
     """What the mailbox will give to the next message: it tells how many there have been."""
 
     async def ask() -> int:
-        async with ImapReader(mailbox_of(pool.dovecot), Password()).open("INBOX") as session:
+        async with ImapReader(mailbox_of(pool.dovecot), FixedSecret(PASSWORD)).open(
+            "INBOX"
+        ) as session:
             return session.uidnext
 
     return asyncio.run(ask())
@@ -128,7 +126,7 @@ def put_in(pool: Pool, seal: Seal) -> None:
     content = compose(token, mailbox, instance=seal.instance, wall=time.time())
 
     async def append() -> None:
-        async with ImapReader(mailbox, Password()).open("INBOX") as session:
+        async with ImapReader(mailbox, FixedSecret(PASSWORD)).open("INBOX") as session:
             assert isinstance(await session.append(content), int)
 
     asyncio.run(append())

@@ -10,23 +10,23 @@ import signal
 import smtplib
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from probe.core.cadence import BUSY_PERIOD, Expectation
-from probe.core.model import Folder, ImapServer, Mailbox, Place, TlsMode
+from probe.core.cadence import BUSY_PERIOD
+from probe.core.model import Folder, ImapServer, Mailbox, TlsMode
 from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
-from probe.engine.login_gate import LoginGate
-from probe.engine.watcher import FolderWatcher
-from probe.ports import Addresses, Fetched, ImapFailure, ImapLoginRefused, Position
+from probe.ports import Addresses, ImapFailure, ImapLoginRefused
 from tests.certificates import CertificateAuthority
 from tests.live.world import LOOPBACK, Dovecot, World
 from tests.live.world.dovecot import OWNER
+from tests.secret import FixedSecret
+from tests.watching import Memory, Taker, watching
 
 PASSWORD = 'pass"w\\ord'
 JUNK = "Unerw&APw-nscht"
@@ -65,84 +65,6 @@ def servers(calm_world: World, authority: CertificateAuthority) -> Servers:
     return Servers(clear, implicit, authority.ca_file)
 
 
-class FixedSecret:
-    def __init__(self, value: str = PASSWORD) -> None:
-        self._value = value
-
-    def read(self) -> str:
-        return self._value
-
-
-@dataclass
-class Memory:
-    """The part of the journal that watchers use."""
-
-    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
-
-    async def position(self, mailbox: str, folder: str) -> Position | None:
-        return self.positions.get((mailbox, folder))
-
-    async def advance(self, position: Position) -> None:
-        self.positions[position.mailbox, position.folder] = position
-
-    async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
-        return []
-
-
-@dataclass
-class Taker:
-    """A desk that remembers."""
-
-    clock: SystemClock = field(default_factory=SystemClock)
-    expected: Expectation = field(default_factory=Expectation)
-    event: asyncio.Event = field(default_factory=asyncio.Event)
-    taken: list[tuple[Place, float, bool, Fetched]] = field(default_factory=list)
-    proofs: list[float] = field(default_factory=list)
-    blind: list[tuple[float, str]] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def wake(self, mailbox: str) -> asyncio.Event:
-        return self.event
-
-    def expecting(self, mailbox: str) -> Expectation:
-        return self.expected
-
-    def wants_body(self, header: bytes) -> bool:
-        return b"X-Mailprobe" in header
-
-    is_ours = wants_body
-
-    async def receive(
-        self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
-    ) -> None:
-        self.taken.append((place, seen, rescan, fetched))
-        self.changed.set()
-
-    def proved(self, mailbox: str, folder: Folder, started: float) -> None:
-        self.proofs.append(started)
-        self.changed.set()
-
-    def blinded(self, mailbox: str, folder: Folder, why: str) -> None:
-        self.blind.append((self.clock.now(), why))
-        self.changed.set()
-
-    def absent(self, mailbox: str, folder: Folder) -> None:
-        raise AssertionError("there is a junk folder")
-
-    def accept(self) -> None:
-        self.expected = Expectation(1, self.clock.now())
-        self.event.set()
-
-    def settle(self) -> None:
-        self.expected = Expectation()
-
-    async def until(self, condition: Callable[[], object], seconds: float = 10) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
-
-
 def reader_of(servers: Servers, user: str, tls: TlsMode = TlsMode.NONE, **more: str) -> ImapReader:
     ca_file = more.get("ca_file", str(servers.ca_file))
     server = ImapServer(
@@ -164,37 +86,22 @@ def deliver(dovecot: Dovecot, user: str) -> float:
         return time.time()
 
 
-@asynccontextmanager
-async def watching(
-    reader: ImapReader, desk: Taker, journal: Memory, folder: Folder = Folder.INBOX
-) -> AsyncIterator[None]:
-    watcher = FolderWatcher(
-        reader,
-        folder,
-        desk=desk,
-        journal=journal,  # type: ignore[arg-type]
-        clock=desk.clock,
-        gate=LoginGate(FixedSecret(), desk.clock),
-        chance=random.Random(1),
-        turned=lambda: None,
-    )
-    task = asyncio.create_task(watcher.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert task.cancelled(), task
+def watched(
+    reader: ImapReader, desk: Taker, folder: Folder = Folder.INBOX
+) -> AbstractAsyncContextManager[None]:
+    secret = FixedSecret(PASSWORD)
+    return watching(reader, folder, desk=desk, journal=Memory(), secret=secret)
 
 
 @pytest.mark.parametrize("tls", TlsMode)
 async def test_mail_is_seen_under_every_kind_of_tls(servers: Servers, tls: TlsMode) -> None:
-    desk = Taker()
-    async with watching(reader_of(servers, f"tls-{tls}", tls), desk, Memory()):
+    desk = Taker(SystemClock())
+    async with watched(reader_of(servers, f"tls-{tls}", tls), desk):
         await desk.until(lambda: desk.proofs)
         deliver(servers.by(tls), f"tls-{tls}")
         await desk.until(lambda: desk.taken)
-    ((_, _, _, message),) = desk.taken
+    message = desk.taken[0].message
+    assert len(desk.taken) == 1
     assert b"X-Mailprobe: t\r\n" in message.header
     assert message.header.endswith(b"\r\n\r\n")
     assert message.body == b"body\r\n"
@@ -221,10 +128,10 @@ async def test_all_addresses_are_tried_and_the_name_is_verified(servers: Servers
             return Addresses(self._addresses, 60)
 
     plain = reader_of(servers, "names", TlsMode.IMPLICIT, host="imap.test")
-    reader = ImapReader(plain.mailbox, FixedSecret(), Names("127.0.0.9", "127.0.0.1"))
+    reader = ImapReader(plain.mailbox, FixedSecret(PASSWORD), Names("127.0.0.9", "127.0.0.1"))
     assert await reader.junk_folder() == JUNK
     with pytest.raises(ImapFailure, match=r"imap\.test has no address"):
-        await ImapReader(plain.mailbox, FixedSecret(), Names()).junk_folder()
+        await ImapReader(plain.mailbox, FixedSecret(PASSWORD), Names()).junk_folder()
 
 
 async def test_a_wrong_password_is_a_refused_login(servers: Servers) -> None:
@@ -233,16 +140,17 @@ async def test_a_wrong_password_is_a_refused_login(servers: Servers) -> None:
 
 
 async def test_the_junk_folder_is_found_and_watched(servers: Servers) -> None:
-    reader, desk = reader_of(servers, "junk"), Taker()
+    reader, desk = reader_of(servers, "junk"), Taker(SystemClock())
     assert await reader.junk_folder() == JUNK
-    async with watching(reader, desk, Memory(), Folder.JUNK):
+    async with watched(reader, desk, Folder.JUNK):
         await desk.until(lambda: desk.proofs)
         new = servers.clear.maildir("junk", JUNK) / "new" / "1.M1P1.host"
         new.write_bytes(b"X-Mailprobe: t\n\nbody\n")
         shutil.chown(new, OWNER, OWNER)
         desk.accept()
         await desk.until(lambda: desk.taken)
-    assert desk.taken[0][0].folder == JUNK
+    assert desk.taken[0].place.folder == JUNK
+    assert desk.missing == 0
 
 
 async def test_a_missing_folder_is_a_failure(servers: Servers) -> None:
@@ -279,17 +187,17 @@ async def test_a_hundred_thousand_messages_are_neither_downloaded_nor_slow(
     servers: Servers,
 ) -> None:
     fill(servers.clear.maildir("full"), 100_000)
-    reader, desk, journal = reader_of(servers, "full"), Taker(), Memory()
+    reader, desk = reader_of(servers, "full"), Taker(SystemClock())
     async with reader.open("INBOX"):
         pass  # Dovecot numbers the files once.
     began = desk.clock.now()
-    async with watching(reader, desk, journal):
+    async with watched(reader, desk):
         await desk.until(lambda: desk.proofs)
         opened = desk.clock.now() - began
         assert opened < 2
         errors = [await measured(servers.clear, "full", desk) for _ in range(5)]
         await desk.until(lambda: len(desk.taken) == 6)
-    old = [place.uid for place, _, rescan, _ in desk.taken if rescan]
+    old = [one.place.uid for one in desk.taken if one.rescan]
     assert len(old) == 1, "the one message with a tag was found, and nothing else was fetched"
     # Dovecot itself takes up to a second for a delivery into so large a Maildir.
     assert max(one.reply for one in errors) < BUSY_PERIOD, "never a poll period off"
@@ -326,14 +234,14 @@ class Error:
 async def measured(dovecot: Dovecot, user: str, desk: Taker) -> Error:
     """Deliver one message some ms after its acceptance, and see when it is seen."""
     before = arrivals(dovecot, user)
-    taken = sum(not rescan for _, _, rescan, _ in desk.taken)
+    taken = sum(not one.rescan for one in desk.taken)
     await asyncio.sleep(random.uniform(0, 0.05))
     desk.accept()
     await asyncio.sleep(random.uniform(0.005, 0.025))
     reply = await asyncio.to_thread(deliver, dovecot, user)
-    await desk.until(lambda: sum(not rescan for _, _, rescan, _ in desk.taken) > taken)
+    await desk.until(lambda: sum(not one.rescan for one in desk.taken) > taken)
     desk.settle()
-    seen = max(seen for _, seen, rescan, _ in desk.taken if not rescan)
+    seen = max(one.seen for one in desk.taken if not one.rescan)
     ((_, written),) = arrivals(dovecot, user) - before
     return Error(seen - written, seen - reply)
 
@@ -363,8 +271,8 @@ def told(errors: Sequence[Error]) -> str:
 
 async def test_the_measured_delay_is_true(servers: Servers) -> None:
     deliver(servers.implicit, "delay")
-    desk = Taker()
-    async with watching(reader_of(servers, "delay", TlsMode.IMPLICIT), desk, Memory()):
+    desk = Taker(SystemClock())
+    async with watched(reader_of(servers, "delay", TlsMode.IMPLICIT), desk):
         await desk.until(lambda: desk.proofs)
         errors = [await measured(servers.implicit, "delay", desk) for _ in range(50)]
     print(f"\nerror of the measured delay, n={len(errors)}: {told(errors)}")
@@ -373,9 +281,9 @@ async def test_the_measured_delay_is_true(servers: Servers) -> None:
 
 
 async def test_a_dovecot_killed_in_mid_idle_is_told_and_survived(servers: Servers) -> None:
-    desk = Taker()
+    desk = Taker(SystemClock())
     deliver(servers.clear, "killed")
-    async with watching(reader_of(servers, "killed"), desk, Memory()):
+    async with watched(reader_of(servers, "killed"), desk):
         await desk.until(lambda: desk.taken)
         servers.clear.kill()
         await desk.until(lambda: desk.blind)
@@ -387,9 +295,9 @@ async def test_a_dovecot_killed_in_mid_idle_is_told_and_survived(servers: Server
 
 
 async def test_a_stopped_imap_process_is_found_within_seconds(servers: Servers) -> None:
-    desk = Taker()
+    desk = Taker(SystemClock())
     before = set(servers.clear.processes(command="imap"))
-    async with watching(reader_of(servers, "stopped"), desk, Memory()):
+    async with watched(reader_of(servers, "stopped"), desk):
         await desk.until(lambda: desk.proofs)
         stopped = set(servers.clear.processes(command="imap")) - before
         assert stopped
@@ -408,9 +316,9 @@ async def test_a_stopped_imap_process_is_found_within_seconds(servers: Servers) 
 
 
 async def test_two_watchers_share_a_mailbox(servers: Servers) -> None:
-    desks = [Taker(), Taker()]
+    desks = [Taker(SystemClock()), Taker(SystemClock())]
     reader = reader_of(servers, "both")
-    async with watching(reader, desks[0], Memory()), watching(reader, desks[1], Memory()):
+    async with watched(reader, desks[0]), watched(reader, desks[1]):
         for desk in desks:
             await desk.until(lambda desk=desk: desk.proofs)
             desk.accept()
@@ -418,5 +326,5 @@ async def test_two_watchers_share_a_mailbox(servers: Servers) -> None:
             await asyncio.to_thread(deliver, servers.clear, "both")
         for desk in desks:
             await desk.until(lambda desk=desk: len(desk.taken) == 5)
-            assert [place.uid for place, *_ in desk.taken] == [1, 2, 3, 4, 5]
+            assert desk.uids == [1, 2, 3, 4, 5]
             assert desk.blind == []
