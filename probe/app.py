@@ -212,7 +212,7 @@ class _Prober:
             clock=self._clock,
             metrics=self._metrics,
         )
-        reaper = Reaper(self._books, self._clock)
+        reaper = Reaper(self._books)
         return [
             (Loop.INSPECTOR, "nodes", inspector.run),
             (Loop.SENDER, "slots", self._sender.run),
@@ -263,7 +263,7 @@ class _Prober:
     def _restore(self, remembered: Remembered) -> None:
         for key, moment in remembered.last_success.items():
             if self._roster.known(key):
-                self._books.ledger.levels.of(key).last_success = moment
+                self._books.ledger.levels.of(key).remember(moment)
         for record in remembered.open:
             self._take_over(record, clock_stepped=remembered.clock_stepped)
         if remembered.open:

@@ -210,7 +210,7 @@ class Position:
 class Remembered:
     """What the journal holds at start."""
 
-    open: tuple[Record, ...]  # Not yet settled: unjudged, or accepted and unseen and not given up.
+    open: tuple[Record, ...]  # Not settled: unjudged, or in flight. Of very many the newest.
     last_success: dict[RouteKey, float]
     accepted_before: dict[tuple[str, str, str, str], float]  # relay, node, sender, mailbox: when.
     stopped: float | None  # When the last run's journal was last written to.
@@ -246,6 +246,12 @@ class Journal(Protocol):
 
     async def arrived(self, record: Record, *, expunge: float) -> None:
         """As save, with a new place to be cleaned at `expunge`; returns when it is durable."""
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        """What is open and judged of this mailbox is lost, if that was due before this moment.
+
+        Its sequence numbers are not greater than `last`.
+        """
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         """How far this folder was read."""

@@ -55,9 +55,9 @@ class Overview:
         )
 
     def _in_force(self) -> list[tuple[RouteKey, History]]:
-        """The routes that are probed: one whose node is gone is at fault no longer."""
-        histories = self._books.histories
-        return [(key, histories[key]) for key in sorted(histories) if histories[key].in_force]
+        """The routes that are probed, in order: one whose node is gone says nothing any more."""
+        histories = sorted(self._books.histories.items())
+        return [(key, history) for key, history in histories if history.in_force]
 
     def _route(self, key: RouteKey, history: History) -> RouteStatus:
         level = self._books.level(key)

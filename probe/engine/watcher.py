@@ -193,7 +193,8 @@ class FolderWatcher:
         if session.announced != self._heard or overdue:
             self._heard = session.announced
             await self._search(session, began)
-        calm = is_calm(expected, began)
+        # Asked again: what was expected may just have been found.
+        calm = is_calm(self._desk.expecting(self._mailbox), self._clock.now())
         if self._scan is not None:
             if calm or began >= self._stepped + _SCAN_PATIENCE:
                 await self._scan_on(session, self._scan)

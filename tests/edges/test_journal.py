@@ -54,6 +54,35 @@ async def test_only_open_records_are_loaded(tmp_path: Path) -> None:
         assert await journal.find(99) is None
 
 
+async def test_of_very_many_open_records_the_newest_are_loaded(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j") as journal:
+        for sequence in range(5):
+            journal.save(Record(probe(sequence)))
+    async with opened(tmp_path / "j", limits=replace(QUICK, open=2)) as journal:
+        assert [record.probe.sequence for record in journal.load().open] == [3, 4]
+        assert await journal.find(0) == Record(probe(0)), "the others are found if they come"
+
+
+async def test_what_is_given_up_together_is_lost_and_nothing_else(tmp_path: Path) -> None:
+    other = replace(ROUTE, mailbox="back")
+    judged = Record(probe(0), accepted=NOW, verdict=Bad(Reason.OVERDUE))
+    left = [
+        replace(judged, probe=probe(1, route=other)),
+        replace(judged, probe=probe(2), accepted=NOW + 1),
+        replace(judged, probe=probe(3), verdict=None),
+        replace(judged, probe=probe(4), bounced=True),
+        replace(judged, probe=probe(5)),
+    ]
+    async with opened(tmp_path / "j") as journal:
+        for record in [judged, *left]:
+            journal.save(record)
+        journal.give_up("corp", NOW + DAY, 4)
+        assert await journal.find(0) == replace(judged, lost=True)
+        assert [await journal.find(record.probe.sequence) for record in left] == left
+    async with opened(tmp_path / "j") as journal:
+        assert [record.probe.sequence for record in journal.load().open] == [1, 2, 3, 5]
+
+
 async def test_find_sees_what_is_still_queued(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
         journal.save(Record(probe(0)))

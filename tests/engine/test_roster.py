@@ -1,87 +1,137 @@
-"""Nodes come and go, and their routes with them."""
+"""Nodes come and go, and their routes with them: nothing of them is lost, doubled or left over."""
 
-from dataclasses import dataclass
-from typing import cast
+from collections import Counter
+from dataclasses import replace
 
-from probe.core.ledger import Ledger
-from probe.core.model import Attempt, Node, Probe, Reason, RouteKey, State, Timeouts
+from probe.core.model import (
+    Bounce,
+    Node,
+    Phase,
+    Place,
+    Probe,
+    Reason,
+    Route,
+    RouteKey,
+    State,
+    UnknownCause,
+)
 from probe.core.record import Bad, Record
-from probe.core.sight import Sight
-from probe.engine.books import Books
-from probe.engine.courier import Courier
 from probe.engine.overview import Overview
 from probe.engine.roster import Roster
-from probe.engine.sender import Sender
-from probe.engine.supervisor import Supervisor
-from tests.engine.world import ACCEPTED, FakeJournal, FakeMetrics
-from tests.hand_turned import HandTurnedClock
-
-ONE, TWO = (Node("pool", name, f"192.0.2.{name}", 25) for name in ("1", "2"))
+from tests.engine.test_books import World as BooksWorld
+from tests.engine.world import ACCEPTED, KEY, NODE, ROUTE
 
 
-@dataclass(frozen=True)
-class Plan:
-    interval: float = 15.0
-    deadline: float = 60.0
-    give_up: float = 3600.0
+class FakeSender:
+    """Knows which routes are due."""
 
+    ready = True
 
-class World:
     def __init__(self) -> None:
-        self.clock, self.metrics = HandTurnedClock(1000.0), FakeMetrics()
-        self.ledger = Ledger({"corp": Sight(frozenset({"inbox"}), 0.0, None)})
-        self.books = Books(
-            self.ledger, journal=FakeJournal(), metrics=self.metrics, clock=self.clock
+        self.routes: Counter[RouteKey] = Counter()
+
+    def add(self, route: Route, node: Node) -> None:
+        self.routes[route.key] += 1
+
+    def remove(self, key: RouteKey) -> None:
+        self.routes[key] -= 1
+
+
+class FakeSupervisor:
+    def stalled(self) -> list[str]:
+        return []
+
+
+class World(BooksWorld):
+    def __init__(self) -> None:
+        super().__init__()
+        self.books.histories.clear()
+        self.sender = FakeSender()
+        self.roster = Roster(
+            {("pool", "shop", "corp"): ROUTE},
+            sender=self.sender,
+            books=self.books,
+            metrics=self.metrics,
         )
-        sender = Sender(cast(Courier, None), metrics=self.metrics, clock=self.clock)
-        plans = {("pool", "shop", "corp"): Plan()}
-        self.roster = Roster(plans, sender=sender, books=self.books, metrics=self.metrics)
-        supervisor = Supervisor(clock=self.clock, metrics=self.metrics)
-        self.overview = Overview(self.books, sender, supervisor, clock=self.clock)
+        self.overview = Overview(self.books, self.sender, FakeSupervisor(), clock=self.clock)
+        self.read(1000.0)
 
-    def send(self, node: Node, attempt: Attempt, sequence: int) -> None:
-        now = self.clock.now()
-        probe = Probe(sequence, key(node), now, now, f"token{sequence}", 60.0, 3600.0)
-        self.ledger.launched(Record(probe), Timeouts())
-        self.books.post(self.ledger.submitted(sequence, attempt))
+    def fail(self, sequence: int) -> None:
+        self.accept(sequence, self.clock.now())
+        self.read(self.clock.now() + 70.0)
+        self.books.tick()
 
-    def routes(self) -> list[str]:
-        return [route.key.node for route in self.overview.status().routes]
+    def see_late(self, record: Record) -> None:
+        bounce = Bounce(record.probe.sequence, Place("corp", "INBOX", 1, 9), 9e9, "failed", "5.1.1")
+        self.books.post([self.ledger.bounced(bounce, record)])
 
 
-def key(node: Node) -> RouteKey:
-    return RouteKey("pool", node.name, "shop", "corp")
-
-
-def test_a_node_that_is_gone_is_at_fault_no_longer_though_its_mail_is_waited_for() -> None:
+def test_a_node_that_is_taken_out_ends_the_trouble_at_once() -> None:
     world = World()
-    world.roster.joined(ONE)
-    world.roster.joined(TWO)
-    world.send(TWO, ACCEPTED, 1)
-    world.books.histories[key(TWO)].verdicts.append(Bad(Reason.OVERDUE))
+    world.roster.joined(NODE)
+    for sequence in range(3):
+        world.fail(sequence)
+    assert world.overview.status().state is State.DOWN
+    world.roster.retired(NODE)
+    status = world.overview.status()
+    assert (status.state, status.routes) == (State.UNKNOWN, ())
+    assert world.books.level(KEY).in_flight == 3, "what is in flight is still waited for"
+
+
+def test_a_retired_route_is_forgotten_when_its_last_probe_is_settled() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    world.fail(1)
+    world.roster.retired(NODE)
+    world.roster.forget_settled()
+    assert world.metrics.count("forget_route") == 0
+    record = world.journal.records[1]
+    world.see_late(record)
+    world.roster.forget_settled()
+    assert world.metrics.count("forget_route", KEY) == 1
+    world.see_late(Record(record.probe))
+    assert world.metrics.count("bounced", KEY) == 1, "a forgotten route has no account any more"
+    assert KEY not in world.books.histories
+
+
+def test_a_route_is_not_forgotten_while_a_submission_of_it_goes_on() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    world.launch(1, 1000.0)
+    world.ledger.entered(1, Phase.CONNECT, 1000.0)
+    world.read(1011.0)
+    world.books.tick()
+    world.roster.retired(NODE)
+    world.roster.forget_settled()
+    assert world.metrics.count("judged", KEY, "connect_timeout") == 1
+    assert KEY in world.books.histories, "the relay may take the message after all"
+    world.books.post(world.ledger.submitted(1, replace(ACCEPTED, ended=1050.0)))
+    assert world.books.level(KEY).in_flight == 1
+
+
+def test_a_node_that_comes_back_goes_on_where_it_stood() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    world.fail(1)
+    world.roster.retired(NODE)
+    world.roster.joined(NODE)
+    world.roster.forget_settled()
+    assert world.sender.routes == {KEY: 1}
     assert world.overview.status().state is State.DEGRADED
-    world.roster.retired(TWO)
-    world.roster.forget_settled()
-    assert world.overview.status().state is State.UNKNOWN, "the other has no verdict yet"
-    assert world.routes() == ["1"]
-    assert world.books.level(key(TWO)).in_flight == 1
-    assert world.metrics.count("retire_route", key(TWO)) == 1
-    assert world.metrics.count("forget_route", key(TWO)) == 0
+    assert world.metrics.count("forget_route") == 0
+    assert world.ledger.get(1) is not None
+    assert world.ledger.get(1).verdict == Bad(Reason.OVERDUE)
 
 
-def test_a_route_whose_node_is_gone_is_forgotten_when_nothing_of_it_is_open() -> None:
+def test_what_the_last_run_left_is_accounted_for_before_its_node_is_known() -> None:
     world = World()
-    world.roster.joined(ONE)
-    world.roster.retired(ONE)
+    probe = Probe(1, KEY, 900.0, 900.0, "", 60.0, 3600.0)
+    left = Record(probe, accepted=900.0, ended=True)
+    world.roster.adopt(KEY)
+    world.books.post([world.ledger.restore(left, UnknownCause.CLOCK)])
     world.roster.forget_settled()
-    assert world.metrics.count("forget_route", key(ONE)) == 1
-    assert key(ONE) not in world.books.histories
-
-
-def test_a_node_that_comes_back_is_shown_again() -> None:
-    world = World()
-    world.roster.joined(ONE)
-    world.roster.retired(ONE)
-    assert world.routes() == []
-    world.roster.joined(ONE)
-    assert world.routes() == ["1"]
+    assert world.overview.status().routes == ()
+    assert world.metrics.count("unknown", KEY, "clock") == 1
+    assert world.books.level(KEY).in_flight == 1
+    world.roster.joined(NODE)
+    assert [route.key for route in world.overview.status().routes] == [KEY]

@@ -43,6 +43,7 @@ class FakeJournal:
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
         self.kept: list[tuple[Place, int | None, float]] = []
+        self.given_up: list[tuple[str, float, int]] = []
         self.steps: list[str] = []
         self._sequence = 0
 
@@ -61,11 +62,17 @@ class FakeJournal:
         self.records[record.probe.sequence] = record
 
     async def find(self, sequence: int) -> Record | None:
-        return self.records.get(sequence)
+        found = self.records.get(sequence)
+        await asyncio.sleep(0)
+        return found
 
     async def arrived(self, record: Record, *, expunge: float) -> None:
         self.save(record)
         self.kept.append((record.places[-1], record.probe.sequence, expunge))
+        await asyncio.sleep(0)
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        self.given_up.append((mailbox, before, last))
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         return None
