@@ -101,6 +101,13 @@ class Fetched:
     body: bytes  # The body, cut at 64 KiB; empty where only headers were asked for.
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A server would not do what it was asked; the session is still of use."""
+
+    text: str  # Why, cleaned.
+
+
 class Session(Protocol):
     """One authenticated connection to a mailbox with one folder selected.
 
@@ -131,10 +138,16 @@ class Session(Protocol):
         """The UIDs from `first_uid` on, ascending."""
 
     async def search_tagged(self, first: int, last: int) -> list[int]:
-        """The UIDs, among the messages numbered `first` to `last`, with an X-Mailprobe field."""
+        """The UIDs, among the messages numbered `first` to `last`, with a field of ours.
+
+        X-Mailprobe is a probe's, X-Mailprobe-Control a control message's.
+        """
 
     async def fetch(self, uids: Sequence[int], *, body: bool) -> list[Fetched]:
         """The messages with these UIDs that are still there; flags stay as they are."""
+
+    async def append(self, content: bytes) -> int | Refusal:
+        """Put a message (ASCII, CRLF line ends) into the folder, flagged as seen: its UID."""
 
     async def remove(self, uids: Sequence[int]) -> None:
         """Flag as deleted and UID EXPUNGE these; without UIDPLUS only flag."""

@@ -66,19 +66,25 @@ class Verification:
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The context for every connection. Raises CaFileUnreadable.
-
-        What it accepts is the same on every Python: 3.13 alone would refuse private CAs for
-        formal defects (VERIFY_X509_STRICT) that no mail client minds.
-        """
+        """The context for every connection. Raises CaFileUnreadable."""
         try:
-            context = ssl.create_default_context(cafile=self._ca_file)
+            context = trusting(self._ca_file)
         except OSError as error:  # An ssl.SSLError too, where there is no certificate in it.
             raise CaFileUnreadable(f"ca_file {self._ca_file}: {error}") from error
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
         context.sslobject_class = _Witness
         return context
+
+
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """A context that verifies against these CAs, or the system's. Raises OSError.
+
+    What it accepts is the same on every Python: 3.13 alone would refuse private CAs for formal
+    defects (VERIFY_X509_STRICT) that no mail client minds.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
+    return context
 
 
 def certificate_end(connection: ssl.SSLObject) -> float | None:

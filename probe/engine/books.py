@@ -91,9 +91,13 @@ class Books:
             undecided=level.undecided,
             in_flight=level.in_flight,
             overdue=level.overdue,
-            oldest_unanswered=None if oldest is None else self._clock.wall(oldest),
-            last_success=self._clock.wall(success),
+            oldest_unanswered=None if oldest is None else self._wall(oldest),
+            last_success=self._wall(success),
         )
+
+    def _wall(self, moment: float) -> float:
+        # To the ms: what stays the same must not seem to change with each reading of the clocks.
+        return round(self._clock.wall(moment), 3)
 
     def _count(self, record: Record, event: Event) -> None:
         key = record.probe.route

@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from math import inf
 from typing import assert_never
 
 from probe.core import authentication, bounce, message, received, recognise, tag
 from probe.core.cadence import Expectation
+from probe.core.change import Change, Copied
 from probe.core.model import (
     Bounce,
     Folder,
@@ -63,7 +65,7 @@ class Desk:
         self._metrics = metrics
         self._clock = clock
         self._wakes = wakes
-        self._conflict: float | None = None
+        self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
 
     # ---- what the watchers ask
@@ -75,12 +77,14 @@ class Desk:
     def is_ours(self, content: bytes) -> bool:
         """Whether a message, or a DSN by what it returns, has a tag that this instance signed.
 
-        Only such messages may be removed.
+        Only such messages may be removed. An old journal that is alive was never ours.
         """
         header, _, body = content.partition(b"\r\n\r\n")
         match self._recognise(header, body, cleaning=True):
-            case Ours() | OldJournal():
+            case Ours():
                 return True
+            case OldJournal(old):
+                return old.journal not in self._rivals
             case Expired(told) if told.journal == self._journal.id:
                 return True
             case _:
@@ -154,8 +158,8 @@ class Desk:
                     await self._short(fetched, place, folder, seen=seen, claim=(sequence, short))
             case OldJournal():
                 await self._orphan(place, seen)
-            case Conflict():
-                self._conflicting()
+            case Conflict(rival):
+                self._contest(rival.journal)
                 self._unmatched(place, UnmatchedCause.FOREIGN)
             case Expired(told, token) if self._awaits(told, token):
                 await self._ours(fetched, place, folder, seen=seen, token=token)
@@ -171,16 +175,16 @@ class Desk:
     @property
     def conflict(self) -> bool:
         """Whether another prober uses our instance name."""
-        last = self._conflict
-        return last is not None and self._clock.now() - last < CONFLICT_SHOWN
+        return self._clock.now() - max(self._rivals.values(), default=-inf) < CONFLICT_SHOWN
 
-    def _conflicting(self) -> None:
+    def _contest(self, rival: str) -> None:
         if not self.conflict:
             log.warning(
-                "Another prober runs under our instance name, %s: its mail is left alone.",
+                "Another prober runs as instance %r, with journal %s: its mail is left alone.",
                 self._instance,
+                rival,
             )
-        self._conflict = self._clock.now()
+        self._rivals[rival] = self._clock.now()
 
     # ---- whose it is
 
@@ -280,7 +284,7 @@ class Desk:
         )
         change = self._books.ledger.sighted(sighting, record)
         self._books.count(change)
-        keep = mailbox.keep if _is_well(change.record, sighting) else mailbox.keep_failed
+        keep = mailbox.keep if _is_plain(change, sighting) else mailbox.keep_failed
         await self._journal.arrived(change.record, expunge=seen + keep)
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
@@ -336,8 +340,9 @@ class Desk:
         return None
 
 
-def _is_well(record: Record, sighting: Sighting) -> bool:
-    """Whether a message is of no further use: good, or it will be when its submission has ended."""
-    if record.undecided:
-        return sighting.folder is Folder.INBOX and not sighting.altered
-    return isinstance(record.verdict, Good)
+def _is_plain(change: Change, sighting: Sighting) -> bool:
+    """Whether a message is as it should be, so that nobody will want to look at it."""
+    good = change.record.undecided or isinstance(change.record.verdict, Good)
+    copied = any(isinstance(event, Copied) for event in change.events)
+    right = sighting.folder is Folder.INBOX and not sighting.altered
+    return good and right and not copied

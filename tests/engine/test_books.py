@@ -8,14 +8,19 @@ from probe.core.model import Probe, RouteKey, Timeouts
 from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
-from tests.engine.world import ACCEPTED, KEY, FakeClock, FakeJournal, FakeMetrics
+from tests.engine.world import ACCEPTED, KEY, FakeJournal, FakeMetrics
+from tests.hand_turned import HandTurnedClock
 
 
 class World:
     """Books over a ledger that holds `most` records, whose mailbox is read all the time."""
 
     def __init__(self, *, most: int = 50_000) -> None:
-        self.clock, self.journal, self.metrics = FakeClock(), FakeJournal(), FakeMetrics()
+        self.clock, self.journal, self.metrics = (
+            HandTurnedClock(1000.0),
+            FakeJournal(),
+            FakeMetrics(),
+        )
         self.sight = Sight(frozenset({"inbox"}), 0.0, None)
         self.ledger = Ledger({"corp": self.sight}, most=most)
         self.books = Books(

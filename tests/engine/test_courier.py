@@ -22,30 +22,26 @@ from tests.engine.world import (
     RELAY,
     ROUTE,
     SENDER,
-    FakeClock,
     FakeJournal,
     FakeMetrics,
     FakeSubmitter,
-    settle,
 )
-
-
-@dataclass
-class Password:
-    text: str = "secret"
-
-    def read(self) -> str:
-        return self.text
+from tests.hand_turned import HandTurnedClock, settle
+from tests.secret import FixedSecret
 
 
 @dataclass
 class World:
     outcomes: list[Attempt]
-    password: Password | None = None
+    password: FixedSecret | None = None
     accepted_before: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.clock, self.journal, self.metrics = FakeClock(), FakeJournal(), FakeMetrics()
+        self.clock, self.journal, self.metrics = (
+            HandTurnedClock(1000.0),
+            FakeJournal(),
+            FakeMetrics(),
+        )
         self.submitter = FakeSubmitter(self.clock, list(self.outcomes), steps=self.journal.steps)
         self.ledger = Ledger({"corp": Sight(frozenset({"inbox"}), 0.0, None)})
         self.wakes = {"corp": asyncio.Event()}
@@ -119,7 +115,7 @@ async def test_a_deferral_of_somebody_known_is_a_failure_at_once() -> None:
 
 
 async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     await world.carry(10)
     assert len(world.submitter.letters) == 3
     assert world.metrics.count("skipped", KEY, "auth_backoff") == 7
@@ -129,16 +125,16 @@ async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
 
 
 async def test_a_corrected_password_is_tried_at_once() -> None:
-    password = Password("wrong")
+    password = FixedSecret("wrong")
     world = World([LOGIN_REFUSED, LOGIN_REFUSED, LOGIN_REFUSED, ACCEPTED], password=password)
     await world.carry(5)
-    password.text = "right"
+    password.value = "right"
     await world.carry()
     assert world.metrics.count("sent", KEY) == 1
 
 
 async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     world.submitter.gate = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(9):
@@ -220,7 +216,7 @@ async def test_a_slow_probe_delays_no_slot_and_the_overlap_is_capped() -> None:
     running = asyncio.create_task(sender.run(lambda: None))
     for slot in range(1, 7):
         world.clock.moment = 1000.0 + slot * ROUTE.interval
-        sender.add(ROUTE, NODE) if slot == 0 else sender._changed.set()
+        sender._changed.set()
         await settle()
     assert len(world.submitter.letters) == 4
     assert world.metrics.count("scheduled", KEY) == 6

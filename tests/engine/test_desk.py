@@ -30,10 +30,10 @@ from tests.engine.world import (
     MAILBOX,
     ROUTE,
     SENDER,
-    FakeClock,
     FakeJournal,
     FakeMetrics,
 )
+from tests.hand_turned import HandTurnedClock
 
 SECRET = b"k" * 16
 BACK = replace(MAILBOX, name="back", address="back@corp.example")
@@ -42,7 +42,7 @@ WEEK = 7 * 86400.0
 
 class World:
     def __init__(self, sender: Sender = SENDER, senders: tuple[Sender, ...] | None = None) -> None:
-        self.clock = FakeClock(1_800_000_000.0)
+        self.clock = HandTurnedClock(1_800_000_000.0)
         self.journal, self.metrics = FakeJournal(), FakeMetrics()
         self.began = self.clock.now()
         self.mailboxes: dict[str, Mailbox] = {"corp": MAILBOX, "back": BACK}
@@ -186,7 +186,7 @@ async def test_a_probe_whose_sender_is_not_configured_any_more_blocks_nothing() 
 async def test_a_step_of_the_clock_makes_nothing_expire_that_is_on_its_way(step: float) -> None:
     world = World()
     probe, letter = world.submit()
-    world.clock.ahead = step
+    world.clock.offset = step
     await world.receive(letter.content)
     assert world.verdict(probe) == Good()
     assert world.metrics.count("unmatched") == 0
