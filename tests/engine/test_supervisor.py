@@ -11,8 +11,10 @@ from probe.engine.login_gate import LoginGate
 from probe.engine.supervisor import FIRST_PAUSE, LONGEST_PAUSE, STALLED, Beat, Supervisor
 from probe.engine.watcher import FolderWatcher
 from probe.ports import Fetched
-from tests.engine.test_watcher import Box, BoxReader, FixedSecret, LoopClock, Memory, Taker, virtual
+from tests.engine.folder_world import Box, BoxReader, LoopClock, virtual
 from tests.engine.world import FakeMetrics
+from tests.secret import FixedSecret
+from tests.watching import Memory, Taker
 
 
 class Kept:
