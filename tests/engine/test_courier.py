@@ -148,7 +148,7 @@ async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:
 
 async def test_a_stranger_that_waits_holds_up_no_login() -> None:
     """The relay knows our password: it has heard it, and then put us off."""
-    world = World([GREYLISTED, GREYLISTED, GREYLISTED, ACCEPTED], password=Password())
+    world = World([GREYLISTED, GREYLISTED, GREYLISTED, ACCEPTED], password=FixedSecret())
     async with asyncio.TaskGroup() as group:
         for _ in range(9):
             group.create_task(world.carry())
@@ -159,7 +159,7 @@ async def test_a_stranger_that_waits_holds_up_no_login() -> None:
 
 
 async def test_what_is_put_off_asks_again_before_it_logs_in_again() -> None:
-    world = World([GREYLISTED, *[LOGIN_REFUSED] * 3], password=Password())
+    world = World([GREYLISTED, *[LOGIN_REFUSED] * 3], password=FixedSecret())
     async with asyncio.TaskGroup() as group:
         group.create_task(world.carry())
         await settle()
@@ -170,7 +170,7 @@ async def test_what_is_put_off_asks_again_before_it_logs_in_again() -> None:
 
 
 async def test_a_probe_that_cannot_be_written_breaks_nothing() -> None:
-    world = World([ACCEPTED], password=Password())
+    world = World([ACCEPTED], password=FixedSecret())
     world.clock.moment = -1e9  # No tag can say that.
     for _ in range(4):
         with pytest.raises(OverflowError):
@@ -195,7 +195,7 @@ async def test_a_submission_that_is_cut_off_is_left_as_if_we_had_been_killed() -
 
 
 async def test_a_route_that_was_forgotten_while_it_waited_sends_nothing() -> None:
-    world = World([ACCEPTED], password=Password())
+    world = World([ACCEPTED], password=FixedSecret())
     world.books.drop(KEY)
     await world.carry()
     assert world.submitter.letters == [] and world.metrics.count("scheduled") == 0

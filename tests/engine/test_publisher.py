@@ -6,7 +6,8 @@ from contextlib import suppress
 from probe.engine import publisher
 from probe.engine.publisher import PRUNING, Publisher
 from tests.engine.test_roster import World as RosterWorld
-from tests.engine.world import KEY, NODE, settle
+from tests.engine.world import KEY, NODE
+from tests.hand_turned import settle
 
 
 class FakeDesk:

@@ -11,8 +11,10 @@ from probe.engine.login_gate import LoginGate
 from probe.engine.supervisor import FIRST_PAUSE, LONGEST_PAUSE, STALLED, Beat, Supervisor
 from probe.engine.watcher import FolderWatcher
 from probe.ports import Fetched
-from tests.engine.test_watcher import Box, BoxReader, FixedSecret, LoopClock, Memory, Taker, virtual
+from tests.engine.folder_world import Box, BoxReader, LoopClock, virtual
 from tests.engine.world import FakeMetrics
+from tests.secret import FixedSecret
+from tests.watching import Memory, Taker
 
 
 class Kept:
@@ -123,7 +125,7 @@ def watch(kept: Kept, box: Box, desk: Taker) -> None:
 
 @virtual
 async def test_a_watcher_that_breaks_says_that_its_mailbox_is_not_read() -> None:
-    kept, box, desk = Kept(), Box(), BuggyTaker()
+    kept, box, desk = Kept(), Box(), BuggyTaker(LoopClock())
     watch(kept, box, desk)
     await asyncio.sleep(1)
     box.put()
@@ -135,7 +137,7 @@ async def test_a_watcher_that_breaks_says_that_its_mailbox_is_not_read() -> None
 
 @virtual
 async def test_a_long_backlog_is_no_reason_to_be_called_hung() -> None:
-    kept, box, desk = Kept(), Box(), SlowTaker()
+    kept, box, desk = Kept(), Box(), SlowTaker(LoopClock())
     watch(kept, box, desk)
     await asyncio.sleep(1)
     for _ in range(150):
