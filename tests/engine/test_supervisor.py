@@ -125,7 +125,7 @@ def watch(kept: Kept, box: Box, desk: Taker) -> None:
 
 @virtual
 async def test_a_watcher_that_breaks_says_that_its_mailbox_is_not_read() -> None:
-    kept, box, desk = Kept(), Box(), BuggyTaker()
+    kept, box, desk = Kept(), Box(), BuggyTaker(LoopClock())
     watch(kept, box, desk)
     await asyncio.sleep(1)
     box.put()
@@ -137,7 +137,7 @@ async def test_a_watcher_that_breaks_says_that_its_mailbox_is_not_read() -> None
 
 @virtual
 async def test_a_long_backlog_is_no_reason_to_be_called_hung() -> None:
-    kept, box, desk = Kept(), Box(), SlowTaker()
+    kept, box, desk = Kept(), Box(), SlowTaker(LoopClock())
     watch(kept, box, desk)
     await asyncio.sleep(1)
     for _ in range(150):
