@@ -9,6 +9,7 @@ from probe.core.record import Bad, Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.courier import Courier
+from probe.engine.desk import Desk
 from probe.engine.overview import Overview
 from probe.engine.roster import Roster
 from probe.engine.sender import Sender
@@ -25,6 +26,10 @@ class Plan:
     give_up: float = 3600.0
 
 
+class QuietDesk:
+    conflict = False
+
+
 class World:
     def __init__(self) -> None:
         self.clock, self.metrics = FakeClock(), FakeMetrics()
@@ -36,7 +41,15 @@ class World:
         plans = {("pool", "shop", "corp"): Plan()}
         self.roster = Roster(plans, sender=sender, books=self.books, metrics=self.metrics)
         supervisor = Supervisor(clock=self.clock, metrics=self.metrics)
-        self.overview = Overview(self.books, sender, supervisor, clock=self.clock)
+        self.desk, self.journal = QuietDesk(), FakeJournal()
+        self.overview = Overview(
+            self.books,
+            sender,
+            supervisor,
+            desk=cast(Desk, self.desk),
+            journal=self.journal,
+            clock=self.clock,
+        )
 
     def send(self, node: Node, attempt: Attempt, sequence: int) -> None:
         now = self.clock.now()
@@ -84,3 +97,10 @@ def test_a_node_that_comes_back_is_shown_again() -> None:
     assert world.routes() == []
     world.roster.joined(ONE)
     assert world.routes() == ["1"]
+
+
+def test_what_is_wrong_with_the_prober_itself_is_said_in_sentences() -> None:
+    world = World()
+    assert world.overview.status().notices == ()
+    world.desk.conflict, world.journal.up = True, False
+    assert len(world.overview.status().notices) == 2
