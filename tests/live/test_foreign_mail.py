@@ -210,6 +210,7 @@ def test_several_probers_share_a_mailbox(world: World, node: Pool) -> None:
     conflicts = [p.scrape().sum("mailprobe_instance_conflict") for p in (one, two, rival)]
     assert conflicts == [1, 0, 1]
     assert "Another prober runs as instance 'one'" in one.log.read_text()
+    assert "Another prober uses our instance name" in one.get("/")
     assert sum(one.content.count(b"Invoice") for one in lying(node.dovecot).values()) == 1
 
 

@@ -21,6 +21,7 @@ MUTE = "127.0.0.15"
 SLOW = "127.0.0.16"
 ADDRESSES = (NEVER, STRANGE, FICKLE, STOPPED, MUTE, SLOW)
 LATE_GREETING = 3.0  # s
+OFTEN = {"interval": "1s", "deadline": "8s", "give_up": "10m"}
 TIMEOUTS = {"connect": "1s", "greeting": "1500ms", "command": "5s", "hard": "6s"}
 
 
@@ -64,7 +65,9 @@ def scene() -> Iterator[Scene]:
         pool = world.run(Pool(world, addresses=ADDRESSES, each=own))
         pool.nodes[ADDRESSES.index(STOPPED)].stop()
         pool.nodes[ADDRESSES.index(MUTE)].pause()
-        settings = configuration(pool, relays={"pool": relay(pool, timeouts=TIMEOUTS)})
+        settings = configuration(
+            pool, defaults=OFTEN, relays={"pool": relay(pool, timeouts=TIMEOUTS)}
+        )
         yield Scene(world.run(Prober(world, settings)), pool)
 
 
@@ -155,7 +158,7 @@ def test_a_wrong_password_reaches_the_relay_three_times_only(world: World) -> No
     login = {"username": "probe@corp.test", "password": {"file": str(secret)}}
     settings = configuration(
         pool,
-        defaults={"interval": "1s", "deadline": "8s", "give_up": "10m"},
+        defaults=OFTEN,
         relays={"pool": relay(pool, **login)},
     )
     prober = world.run(Prober(world, settings))
