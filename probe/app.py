@@ -115,7 +115,14 @@ class _Prober:
             settings.plans, sender=self._sender, books=self._books, metrics=self._metrics
         )
         self._supervisor = Supervisor(clock=clock, metrics=self._metrics)
-        self._overview = Overview(self._books, self._sender, self._supervisor, clock=clock)
+        self._overview = Overview(
+            self._books,
+            self._sender,
+            self._supervisor,
+            desk=self._desk,
+            journal=journal,
+            clock=clock,
+        )
         self._publisher = self._make_publisher()
 
     async def run(self, stop: asyncio.Event, ready: Callable[[str], None]) -> None:

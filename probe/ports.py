@@ -244,8 +244,8 @@ class Journal(Protocol):
     async def find(self, sequence: int) -> Record | None:
         """A probe that may have left the table long ago."""
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
-        """As save, with a new place to be cleaned at `expunge`; returns when it is durable."""
+    def arrived(self, record: Record, *, expunge: float) -> None:
+        """As save, with a new place to be cleaned at `expunge`."""
 
     def give_up(self, mailbox: str, before: float, last: int) -> None:
         """What is open and judged of this mailbox is lost, if that was due before this moment.
@@ -257,12 +257,12 @@ class Journal(Protocol):
         """How far this folder was read."""
 
     async def advance(self, position: Position) -> None:
-        """The folder has been read so far; returns when it is durable."""
+        """The folder has been read so far; returns when it is durable, and all before it."""
 
     async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
         """Places whose time to be cleaned has come, oldest first."""
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
         """A place of ours that is to be cleaned at `expunge`, such as an orphan's or a DSN's."""
 
     async def cleaned(self, places: Sequence[Place]) -> None:

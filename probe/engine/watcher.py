@@ -56,7 +56,7 @@ class Desk(Protocol):
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message was found; returns when that is durable.
+        """A message was found. That is durable once the position in the folder is.
 
         `seen` is when the search that named it was answered. With `rescan` it may have been
         received before, from another place: it is no duplicate.
@@ -127,6 +127,10 @@ class FolderWatcher:
                 self._failures += 1
                 delay = retry_delay(self._failures, self._chance.random())
                 await self._clock.sleep_until(self._clock.now() + delay)
+            except Exception as error:
+                why = f"the prober itself failed: {type(error).__name__}"
+                self._desk.blinded(self._mailbox, self._folder, why)
+                raise
 
     async def _connect(self) -> None:
         async with AsyncExitStack() as stack:
@@ -214,6 +218,7 @@ class FolderWatcher:
         seen = self._clock.now()
         self._control.shown(uids)
         for first in range(0, len(uids), _BATCH):
+            self._turned()
             batch = uids[first : first + _BATCH]
             await self._receive(session, batch, seen, rescan=False)
             await self._advance(replace(self._position, next_uid=batch[-1] + 1))

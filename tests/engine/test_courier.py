@@ -1,7 +1,7 @@
 """A probe's way from its slot into its relay."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -146,6 +146,61 @@ async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:
     assert world.metrics.count("skipped", KEY, "auth_backoff") == 6
 
 
+async def test_a_stranger_that_waits_holds_up_no_login() -> None:
+    """The relay knows our password: it has heard it, and then put us off."""
+    world = World([GREYLISTED, GREYLISTED, GREYLISTED, ACCEPTED], password=FixedSecret())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(9):
+            group.create_task(world.carry())
+        await settle()
+        assert len(world.submitter.letters) == 9
+        await world.clock.advance(61)
+    assert world.metrics.count("sent", KEY) == 9
+
+
+async def test_what_is_put_off_asks_again_before_it_logs_in_again() -> None:
+    world = World([GREYLISTED, *[LOGIN_REFUSED] * 3], password=FixedSecret())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.carry())
+        await settle()
+        await world.carry(3)
+        await world.clock.advance(61)
+    assert len(world.submitter.letters) == 4, "locked out meanwhile: it is not tried again"
+    assert world.metrics.count("judged", KEY, "temp_reject") == 1
+
+
+async def test_a_probe_that_cannot_be_written_breaks_nothing() -> None:
+    world = World([ACCEPTED], password=FixedSecret())
+    world.clock.moment = -1e9  # No tag can say that.
+    for _ in range(4):
+        with pytest.raises(OverflowError):
+            await world.carry()
+    assert world.metrics.count("scheduled", KEY) == 0
+    world.clock.moment = 1000.0
+    await world.carry()
+    assert world.metrics.count("sent", KEY) == 1
+
+
+async def test_a_submission_that_is_cut_off_is_left_as_if_we_had_been_killed() -> None:
+    world = World([ACCEPTED])
+    world.submitter.gate = asyncio.Event()
+    carrying = asyncio.create_task(world.carry())
+    await settle()
+    carrying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await carrying
+    [record] = world.journal.records.values()
+    assert (record.undecided, record.in_flight, record.ended) == (True, True, False)
+    assert world.metrics.count("judged") == 0
+
+
+async def test_a_route_that_was_forgotten_while_it_waited_sends_nothing() -> None:
+    world = World([ACCEPTED], password=FixedSecret())
+    world.books.drop(KEY)
+    await world.carry()
+    assert world.submitter.letters == [] and world.metrics.count("scheduled") == 0
+
+
 async def test_an_error_of_ours_is_a_verdict_and_not_a_leak() -> None:
     world = World([])
     await world.carry()
@@ -184,6 +239,67 @@ async def test_a_route_that_goes_and_comes_back_before_its_slot_is_probed_once()
         await settle()
     assert world.metrics.count("scheduled", KEY) == len(world.submitter.letters) == 2
     assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_loop_that_breaks_strands_no_probe_and_starts_again() -> None:
+    world = World([ACCEPTED])
+    world.submitter.gate = asyncio.Event()
+    sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
+    sender.add(ROUTE, NODE)
+
+    def broken() -> None:
+        if world.submitter.letters:
+            raise RuntimeError("a bug of ours")
+
+    first = asyncio.create_task(sender.run(broken))
+    await settle()
+    world.clock.moment += ROUTE.interval
+    sender._changed.set()
+    with pytest.raises(BaseExceptionGroup):
+        while True:
+            sender._changed.set()
+            await settle(1)
+            if first.done():
+                await first
+    [record] = world.journal.records.values()
+    assert record.in_flight and record.undecided, "it is waited for"
+    world.submitter.gate.set()
+    second = asyncio.create_task(sender.run(lambda: None))
+    for _ in range(6):
+        world.clock.moment += ROUTE.interval
+        sender._changed.set()
+        await settle()
+    assert world.metrics.count("sent", KEY) == 6, "no overlap is left behind"
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+
+
+async def test_a_slot_that_breaks_takes_no_other_with_it() -> None:
+    world = World([ACCEPTED])
+    world.submitter.gate = asyncio.Event()
+    sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
+    other = replace(ROUTE, key=replace(KEY, relay="gone"))
+    world.books.open(other.key)
+    sender.add(ROUTE, NODE)
+    sender.add(other, NODE)
+    running = asyncio.create_task(sender.run(lambda: None))
+    for _ in range(2):
+        world.clock.moment += ROUTE.interval
+        sender._changed.set()
+        await settle()
+    world.submitter.gate.set()
+    await settle()
+    assert world.metrics.count("sent", KEY) == 2
+    assert world.metrics.count("failed", "sender") == 2
+    await sender.stop()
+    world.clock.moment += ROUTE.interval
+    sender._changed.set()
+    await settle()
+    assert world.metrics.count("skipped", KEY, "shutdown") == 1
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
