@@ -40,7 +40,10 @@ async def test_what_is_expected_is_fetched_whole_at_once() -> None:
         assert world.box.count("fetch") == 1
         world.box.put(b"Subject: other\r\n")
         await asyncio.sleep(1)
-    assert [(uid, body) for uid, _, _, body in world.desk.taken] == [(1, b"body"), (2, b"")]
+    assert [(one.place.uid, one.message.body) for one in world.desk.taken] == [
+        (1, b"body"),
+        (2, b""),
+    ]
 
 
 @virtual
@@ -53,7 +56,10 @@ async def test_more_than_is_expected_is_looked_through_by_headers() -> None:
         world.box.put()
         await asyncio.sleep(0.1)
     assert world.box.count("fetch") == 2 and world.box.fetched == 3
-    assert [(uid, body) for uid, _, _, body in world.desk.taken] == [(1, b""), (2, b"body")]
+    assert [(one.place.uid, one.message.body) for one in world.desk.taken] == [
+        (1, b""),
+        (2, b"body"),
+    ]
 
 
 @virtual
