@@ -21,7 +21,7 @@ PRUNING = 600.0  # s between two prunings of the journal.
 
 
 class Publisher:
-    """The loop that keeps the gauges true."""
+    """Keeps what is shown true: the gauges for each scrape, the rest by its loop."""
 
     def __init__(
         self,
@@ -54,12 +54,11 @@ class Publisher:
             self._watch_clock()
             self._roster.forget_settled()
             self._overview.refresh()
-            self.publish()
             self._prune()
             await asyncio.sleep(TURN)
 
     def publish(self) -> None:
-        """Set every gauge to what it is now; called before each scrape, too."""
+        """Set every gauge to what it is now; called for each scrape, the only reader."""
         for key in self._books.histories:
             self._metrics.level(key, self._books.level(key))
         self._metrics.journaled(up=self._journal.up, errors=self._journal.errors)
