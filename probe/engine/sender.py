@@ -23,6 +23,7 @@ class _Entry:
     route: Route
     node: Node
     since: float  # Slots up to here have been seen to.
+    due: float  # Its place among what is due; a route that went and came back left an old one.
     running: int = 0
 
 
@@ -49,8 +50,9 @@ class Sender:
     def add(self, route: Route, node: Node) -> None:
         """A route is in force from now on."""
         now = self._clock.now()
-        self._entries[route.key] = _Entry(route, node, now)
-        heapq.heappush(self._due, (schedule.next_slot(route, now), route.key))
+        entry = _Entry(route, node, since=now, due=schedule.next_slot(route, now))
+        self._entries[route.key] = entry
+        heapq.heappush(self._due, (entry.due, route.key))
         self._changed.set()
 
     def remove(self, key: RouteKey) -> None:
@@ -81,12 +83,13 @@ class Sender:
     def _start_due(self, probes: asyncio.TaskGroup) -> None:
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
-            entry = self._entries.get(heapq.heappop(self._due)[1])
-            if entry is None:
+            due, key = heapq.heappop(self._due)
+            entry = self._entries.get(key)
+            if entry is None or entry.due != due:
                 continue
             *missed, slot = schedule.slots(entry.route, entry.since, now)
-            entry.since = now
-            heapq.heappush(self._due, (schedule.next_slot(entry.route, now), entry.route.key))
+            entry.since, entry.due = now, schedule.next_slot(entry.route, now)
+            heapq.heappush(self._due, (entry.due, key))
             for _ in missed:
                 self._skip(entry, SkipCause.OVERLAP)
             self._start(entry, slot, probes)

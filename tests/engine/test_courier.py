@@ -173,3 +173,21 @@ async def test_a_slow_probe_delays_no_slot_and_the_overlap_is_capped() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_route_that_went_and_came_back_is_due_once() -> None:
+    world = World([ACCEPTED])
+    sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
+    sender.add(ROUTE, NODE)
+    sender.remove(KEY)
+    sender.add(ROUTE, NODE)
+    running = asyncio.create_task(sender.run(lambda: None))
+    for turn in range(1, 4):
+        world.clock.moment = 1000.0 + turn * ROUTE.interval
+        sender._changed.set()
+        await settle()
+        assert not running.done(), "the loop has broken"
+        assert world.metrics.count("scheduled", KEY) == turn
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
