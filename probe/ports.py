@@ -29,6 +29,7 @@ from probe.core.model import (
     UnmatchedCause,
 )
 from probe.core.record import Record
+from probe.core.targets import MxRecord, Records, SrvRecord
 
 
 class Clock(Protocol):
@@ -169,7 +170,7 @@ class Addresses:
 
 
 class Resolver(Protocol):
-    """Looks up addresses."""
+    """Looks up names."""
 
     async def addresses(self, name: str) -> Addresses:
         """The A and AAAA records of a name, within 5 s. Raises ResolveFailure.
@@ -177,6 +178,12 @@ class Resolver(Protocol):
         Where no server answers for one of the two, the addresses of the other are still an
         answer, with the version that is missing in `silent`; without any it is a failure.
         """
+
+    async def mx(self, name: str) -> Records[MxRecord]:
+        """The MX records of a domain, within 5 s. Raises ResolveFailure."""
+
+    async def srv(self, name: str) -> Records[SrvRecord]:
+        """The SRV records of a service's name, within 5 s. Raises ResolveFailure."""
 
 
 # ---- the journal
@@ -352,6 +359,9 @@ class Metrics(Protocol):
     def level(self, key: RouteKey, level: Level) -> None:
         """How a route stands at this moment."""
 
+    def flying(self, key: RouteKey, *, in_flight: int, overdue: int) -> None:
+        """What is on its way by a learned node, which `key` names, at this moment."""
+
     def read(self, mailbox: str, *, up: bool, last_ok: float | None) -> None:
         """Whether a mailbox can be read, and when it last could (None: never yet)."""
 
@@ -373,7 +383,7 @@ class Level:
     """The gauges of a route; moments are Unix times."""
 
     undecided: int
-    in_flight: int
+    in_flight: int  # Without what is on its way by learned nodes; `overdue` likewise.
     overdue: int
     oldest_unanswered: float | None
     last_success: float
