@@ -11,6 +11,7 @@ import pytest
 
 from probe.core.model import Node, NodePlan, Relay
 from probe.edges.resolver import DnsResolver
+from probe.edges.route import KernelRoutes
 from probe.engine.inspector import Inspector
 from probe.ports import ResolveFailure
 from tests.hand_turned import HandTurnedClock
@@ -137,7 +138,9 @@ def unheard() -> None:
 async def test_nodes_follow_the_zone(nsd: Nsd) -> None:
     await nsd.serving()
     clock, told = HandTurnedClock(), Told()
-    inspector = Inspector([RELAY], DnsResolver([nsd.address]), told, clock=clock, metrics=told)
+    inspector = Inspector(
+        [RELAY], DnsResolver([nsd.address]), told, routes=KernelRoutes(), clock=clock, metrics=told
+    )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(inspector.run(unheard))
         await clock.turn(0)
