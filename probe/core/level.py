@@ -10,6 +10,14 @@ from probe.core.record import Good, Record
 
 
 @dataclass(slots=True)
+class Flight:
+    """What is on its way by one learned node."""
+
+    in_flight: int = 0
+    overdue: int = 0
+
+
+@dataclass(slots=True)
 class RouteLevel:
     """The account of one route."""
 
@@ -20,6 +28,7 @@ class RouteLevel:
     newest: float = float("-inf")  # Acceptance of the newest probe that has arrived.
     waiting: deque[tuple[float, int]] = field(default_factory=deque)  # Acceptances after it.
     flying: set[int] = field(default_factory=set)
+    learned: dict[str, Flight] = field(default_factory=dict)  # By node; those with any.
 
     @property
     def empty(self) -> bool:
@@ -42,6 +51,10 @@ class RouteLevel:
         self.undecided += new.undecided - was[0]
         self.in_flight += new.in_flight - was[1]
         self.overdue += _overdue(new) - was[2]
+        if old is not None and old.learned:
+            self._attribute(old, -1)
+        if new.learned:
+            self._attribute(new, +1)
         sequence = new.probe.sequence
         if new.in_flight and not was[1] and new.accepted is not None:
             self.flying.add(sequence)
@@ -52,6 +65,14 @@ class RouteLevel:
             self.newest = max(self.newest, new.accepted)
         if isinstance(new.verdict, Good) and new.accepted is not None:
             self.last_success = max(self.last_success or new.accepted, new.accepted)
+
+    def _attribute(self, record: Record, sign: int) -> None:
+        """One more or less of such a record for its learned node."""
+        flight = self.learned.setdefault(record.learned, Flight())
+        flight.in_flight += sign * record.in_flight
+        flight.overdue += sign * _overdue(record)
+        if not flight.in_flight:
+            del self.learned[record.learned]
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.core import schedule
 from probe.core.lockout import Admission, Lockout
@@ -19,6 +19,7 @@ from probe.core.outcome import (
 )
 from probe.core.record import Record
 from probe.engine.books import Books
+from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.ports import Clock, Journal, Letter, Metrics, Secret, SecretUnreadable, Submitter
 
@@ -45,6 +46,7 @@ class Courier:
         scribe: Scribe,
         *,
         books: Books,
+        learner: Learner,
         journal: Journal,
         metrics: Metrics,
         clock: Clock,
@@ -55,6 +57,7 @@ class Courier:
         self._lines = lines
         self._scribe = scribe
         self._books = books
+        self._learner = learner
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
@@ -80,7 +83,9 @@ class Courier:
             await self._journal.launch(probe)
             self._wakes[key.mailbox].set()
             attempt = await self._submit(line, node, letter, sequence=probe.sequence)
-            self._books.post(self._books.ledger.submitted(probe.sequence, attempt))
+            learned = self._learner.node_of(node, attempt)
+            submitted = self._books.ledger.submitted(probe.sequence, attempt, learned=learned)
+            self._books.post(submitted)
             self._wakes[key.mailbox].set()
             self._note(route, attempt)
         except Exception:
@@ -117,7 +122,8 @@ class Courier:
         before = self._accepted_before.get(acquaintance)
         return schedule.is_stranger(before, self._clock.now())
 
-    def _time(self, node: Node, attempt: Attempt) -> None:
+    def _time(self, route: Node, attempt: Attempt) -> None:
+        node = replace(route, name=self._learner.node_of(route, attempt) or route.name)
         for timed in attempt.phases:
             self._metrics.timed(node, timed.phase, timed.seconds)
         if attempt.certificate_end is not None:
