@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from probe.config import Settings
+from probe.core.control import Seal
 from probe.core.ledger import Ledger
 from probe.core.model import Folder, Loop, Mailbox, UnknownCause
 from probe.core.record import Record
@@ -112,9 +113,9 @@ class _Prober:
         self._learner = Learner(
             settings.relays, books=self._books, metrics=self._metrics, clock=clock
         )
-        keys = [key.read().encode() for key in settings.tag_keys]
-        self._desk = self._make_desk(keys)
-        self._sender = Sender(self._make_courier(keys[0]), metrics=self._metrics, clock=clock)
+        self._keys = [key.read().encode() for key in settings.tag_keys]
+        self._desk = self._make_desk()
+        self._sender = Sender(self._make_courier(), metrics=self._metrics, clock=clock)
         self._roster = Roster(
             settings.plans, sender=self._sender, books=self._books, metrics=self._metrics
         )
@@ -152,11 +153,11 @@ class _Prober:
 
     # ---- building
 
-    def _make_desk(self, keys: list[bytes]) -> Desk:
+    def _make_desk(self) -> Desk:
         give_ups = [plan.give_up for plan in self._settings.plans.values()]
         return Desk(
             instance=self._settings.instance,
-            keys=keys,
+            keys=self._keys,
             lifetime=max([WEEK, *give_ups]),
             senders=self._senders,
             mailboxes=self._mailboxes,
@@ -168,10 +169,10 @@ class _Prober:
             wakes=self._wakes,
         )
 
-    def _make_courier(self, key: bytes) -> Courier:
+    def _make_courier(self) -> Courier:
         scribe = Scribe(
             instance=self._settings.instance,
-            key=key,
+            key=self._keys[0],
             senders=self._senders,
             mailboxes=self._mailboxes,
             journal=self._journal,
@@ -219,7 +220,7 @@ class _Prober:
             clock=self._clock,
             metrics=self._metrics,
         )
-        reaper = Reaper(self._books, self._clock)
+        reaper = Reaper(self._books)
         return [
             (Loop.INSPECTOR, "nodes", inspector.run),
             (Loop.SENDER, "slots", self._sender.run),
@@ -232,6 +233,12 @@ class _Prober:
         secret = self._settings.imap_passwords[mailbox.name]
         reader = ImapReader(mailbox, secret, self._resolver)
         gate = LoginGate(secret, self._clock)
+        seal = Seal(
+            self._settings.instance,
+            self._journal.id,
+            self._clock.wall(self._journal.created),
+            self._keys,
+        )
 
         def watch(folder: Folder) -> Turn:
             return lambda beat: FolderWatcher(
@@ -243,6 +250,7 @@ class _Prober:
                 gate=gate,
                 chance=random.Random(),
                 turned=beat,
+                seal=seal if folder is Folder.INBOX else None,
             ).run()
 
         return [
@@ -263,7 +271,7 @@ class _Prober:
     def _restore(self, remembered: Remembered) -> None:
         for key, moment in remembered.last_success.items():
             if self._roster.known(key):
-                self._books.ledger.levels.of(key).last_success = moment
+                self._books.ledger.levels.of(key).remember(moment)
         for record in remembered.open:
             self._take_over(record, clock_stepped=remembered.clock_stepped)
         if remembered.open:

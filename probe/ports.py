@@ -29,7 +29,7 @@ from probe.core.model import (
     UnmatchedCause,
 )
 from probe.core.record import Record
-from probe.core.targets import MxRecord, Records, SrvRecord
+from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
 
 
 class Clock(Protocol):
@@ -102,6 +102,13 @@ class Fetched:
     body: bytes  # The body, cut at 64 KiB; empty where only headers were asked for.
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A server would not do what it was asked; the session is still of use."""
+
+    text: str  # Why, cleaned.
+
+
 class Session(Protocol):
     """One authenticated connection to a mailbox with one folder selected.
 
@@ -132,10 +139,16 @@ class Session(Protocol):
         """The UIDs from `first_uid` on, ascending."""
 
     async def search_tagged(self, first: int, last: int) -> list[int]:
-        """The UIDs, among the messages numbered `first` to `last`, with an X-Mailprobe field."""
+        """The UIDs, among the messages numbered `first` to `last`, with a field of ours.
+
+        X-Mailprobe is a probe's, X-Mailprobe-Control a control message's.
+        """
 
     async def fetch(self, uids: Sequence[int], *, body: bool) -> list[Fetched]:
         """The messages with these UIDs that are still there; flags stay as they are."""
+
+    async def append(self, content: bytes) -> int | Refusal:
+        """Put a message (ASCII, CRLF line ends) into the folder, flagged as seen: its UID."""
 
     async def remove(self, uids: Sequence[int]) -> None:
         """Flag as deleted and UID EXPUNGE these; without UIDPLUS only flag."""
@@ -158,15 +171,6 @@ class MailboxReader(Protocol):
 
 class ResolveFailure(Exception):
     """A name could not be resolved; the text says which server said what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """What a name resolves to. No addresses: the name has none, or does not exist."""
-
-    addresses: tuple[str, ...]  # IPv6 as in RFC 5952; sorted.
-    ttl: float  # The least of the answers' TTLs (s).
-    silent: frozenset[int] = frozenset()  # IP versions (4, 6) that no server answered for.
 
 
 class Resolver(Protocol):
@@ -204,7 +208,7 @@ class Position:
 class Remembered:
     """What the journal holds at start."""
 
-    open: tuple[Record, ...]  # Not yet settled: unjudged, or accepted and unseen and not given up.
+    open: tuple[Record, ...]  # Not settled: unjudged, or in flight. Of very many the newest.
     last_success: dict[RouteKey, float]
     accepted_before: dict[tuple[str, str, str, str], float]  # relay, node, sender, mailbox: when.
     stopped: float | None  # When the last run's journal was last written to.
@@ -238,19 +242,25 @@ class Journal(Protocol):
     async def find(self, sequence: int) -> Record | None:
         """A probe that may have left the table long ago."""
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
-        """As save, with a new place to be cleaned at `expunge`; returns when it is durable."""
+    def arrived(self, record: Record, *, expunge: float) -> None:
+        """As save, with a new place to be cleaned at `expunge`."""
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        """What is open and judged of this mailbox is lost, if that was due before this moment.
+
+        Its sequence numbers are not greater than `last`.
+        """
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         """How far this folder was read."""
 
     async def advance(self, position: Position) -> None:
-        """The folder has been read so far; returns when it is durable."""
+        """The folder has been read so far; returns when it is durable, and all before it."""
 
     async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
         """Places whose time to be cleaned has come, oldest first."""
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
         """A place of ours that is to be cleaned at `expunge`, such as an orphan's or a DSN's."""
 
     async def cleaned(self, places: Sequence[Place]) -> None:

@@ -6,7 +6,6 @@ All moments are seconds on one timeline, all durations seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 BUSY_PERIOD = 2.0  # While anything is in flight, a search begins at least this often.
@@ -19,7 +18,6 @@ LEAST_JUNK_PAUSE = 0.1  # The same where they should not come.
 _SHARE = 0.1
 _CALM_AGE = 1.0
 _FIRST_RETRY, _LAST_RETRY = 0.2, 30.0
-_LOGIN_PAUSES = (5.0, 25.0, 300.0)
 _CHUNK_TIME = 0.05  # How long one step of a scan should take.
 _LEAST_CHUNK, _MOST_CHUNK = 50, 2000
 
@@ -72,16 +70,6 @@ def retry_delay(failures: int, chance: float) -> float:
     """The wait after so many failures in a row, 1 or more (s); `chance` is in [0, 1)."""
     longest = min(_FIRST_RETRY * 2.0 ** min(failures - 1, 20), _LAST_RETRY)
     return longest * (0.5 + 0.5 * chance)
-
-
-def login_allowed(refused: Sequence[float]) -> float:
-    """The earliest moment for another login, after these refusals in a row of one secret.
-
-    Three tries, then one in five minutes: an account must not be locked out by us.
-    """
-    if not refused:
-        return -math.inf
-    return refused[-1] + _LOGIN_PAUSES[min(len(refused), len(_LOGIN_PAUSES)) - 1]
 
 
 def next_chunk(size: int, seconds: float) -> int:

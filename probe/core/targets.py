@@ -15,6 +15,15 @@ AnyRecord = TypeVar("AnyRecord")
 VERSIONS = frozenset({4, 6})
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What a name resolves to. No addresses: the name has none, or does not exist."""
+
+    addresses: tuple[str, ...]  # IPv6 as in RFC 5952; sorted.
+    ttl: float  # The least of the answers' TTLs (s).
+    silent: frozenset[int] = frozenset()  # IP versions (4, 6) that no server answered for.
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class MxRecord:
     """A host that takes a domain's mail (RFC 5321 5)."""

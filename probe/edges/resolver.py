@@ -23,9 +23,9 @@ import dns.nameserver
 import dns.resolver
 
 from probe.core.nodes import ordered
-from probe.core.targets import MxRecord, Records, SrvRecord
+from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
 from probe.edges.resolver_query import DEADLINE, LIFETIME, TRY, Heard, ask
-from probe.ports import Addresses, ResolveFailure
+from probe.ports import ResolveFailure
 
 MAX_ADDRESSES = 64
 

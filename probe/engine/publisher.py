@@ -17,7 +17,7 @@ from probe.ports import Clock, Journal, Metrics
 log = logging.getLogger("probe.publisher")
 
 TURN = 1.0  # s
-STEP = 1.0  # s: a smaller step of the wall clock is none.
+STEP = 1.0  # s: smaller steps of the wall clock are none, until together they are one.
 PRUNING = 600.0  # s between two prunings of the journal.
 
 
@@ -47,6 +47,7 @@ class Publisher:
         self._metrics = metrics
         self._clock = clock
         self._step = step
+        self._stepped = 0.0  # What the journal has not been told of yet (s).
         self._pruned = clock.now()
 
     async def run(self, beat: Beat) -> None:
@@ -69,10 +70,13 @@ class Publisher:
         self._metrics.conflicting(self._desk.conflict)
 
     def _watch_clock(self) -> None:
-        step = self._step()
-        if abs(step) > STEP:
-            log.warning("The wall clock stepped by %+.1f s; what is in flight moves with it.", step)
-            self._journal.shift(step)
+        self._stepped += self._step()
+        if abs(self._stepped) > STEP:
+            log.warning(
+                "The wall clock stepped by %+.1f s; what is in flight moves with it.", self._stepped
+            )
+            self._journal.shift(self._stepped)
+            self._stepped = 0.0
 
     def _prune(self) -> None:
         now = self._clock.now()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
 from probe.core import schedule
-from probe.core.model import Node, Route, RouteKey, SkipCause
+from probe.core.model import Loop, Node, Route, RouteKey, SkipCause
 from probe.engine.courier import Courier
 from probe.engine.supervisor import Beat
 from probe.ports import Clock, Metrics
+
+log = logging.getLogger("probe.sender")
 
 TURN = 5.0  # s: the loop turns at least this often.
 
@@ -87,7 +90,8 @@ class Sender:
             entry = self._entries.get(key)
             if entry is None or entry.due != due:
                 continue
-            *missed, slot = schedule.slots(entry.route, entry.since, now)
+            # Where rounding hides the slot from its own moment, it is that moment.
+            *missed, slot = schedule.slots(entry.route, entry.since, now) or [due]
             entry.since, entry.due = now, schedule.next_slot(entry.route, now)
             heapq.heappush(self._due, (entry.due, key))
             for _ in missed:
@@ -100,7 +104,6 @@ class Sender:
         elif entry.running >= schedule.OVERLAP:
             self._skip(entry, SkipCause.OVERLAP)
         else:
-            entry.running += 1
             probes.create_task(self._run(entry, slot))
 
     def _skip(self, entry: _Entry, cause: SkipCause) -> None:
@@ -108,10 +111,15 @@ class Sender:
         self._metrics.skipped(entry.route.key, cause)
 
     async def _run(self, entry: _Entry, slot: float) -> None:
+        """One slot. It breaks nothing else: the group would end every other probe with it."""
+        entry.running += 1
         self._running += 1
         self._idle.clear()
         try:
             await self._courier.carry(entry.route, entry.node, slot)
+        except Exception:
+            log.exception("A slot of %s broke.", entry.route.key)
+            self._metrics.failed(Loop.SENDER)
         finally:
             entry.running -= 1
             self._running -= 1

@@ -10,7 +10,8 @@ from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.learner import Learner
-from tests.engine.world import ACCEPTED, RELAY, FakeClock, FakeJournal, FakeMetrics
+from tests.engine.world import ACCEPTED, RELAY, FakeJournal, FakeMetrics
+from tests.hand_turned import HandTurnedClock
 
 BALANCER = replace(RELAY, plan=NodePlan.GREETING)
 NODE = Node("pool", "", "smtp.example", 25)
@@ -23,7 +24,7 @@ def attempt(host: str) -> Attempt:
 
 class World:
     def __init__(self) -> None:
-        self.clock, self.metrics = FakeClock(), FakeMetrics()
+        self.clock, self.metrics = HandTurnedClock(1000.0), FakeMetrics()
         ledger = Ledger({"corp": Sight(frozenset({"inbox"}), 0.0, None)})
         self.books = Books(ledger, journal=FakeJournal(), metrics=self.metrics, clock=self.clock)
         self.books.open(KEY)
