@@ -20,12 +20,14 @@ from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
+from probe.edges.route import KernelRoutes
 from probe.edges.smtp import SmtpSubmitter
 from probe.edges.web.server import PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
 from probe.engine.desk import Desk
 from probe.engine.inspector import Inspector
+from probe.engine.learner import Learner
 from probe.engine.login_gate import LoginGate
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
@@ -108,6 +110,9 @@ class _Prober:
         self._books = Books(
             Ledger(self._sights), journal=journal, metrics=self._metrics, clock=clock
         )
+        self._learner = Learner(
+            settings.relays, books=self._books, metrics=self._metrics, clock=clock
+        )
         self._keys = [key.read().encode() for key in settings.tag_keys]
         self._desk = self._make_desk()
         self._sender = Sender(self._make_courier(), metrics=self._metrics, clock=clock)
@@ -184,6 +189,7 @@ class _Prober:
             {line.relay.name: line for line in self._lines()},
             scribe,
             books=self._books,
+            learner=self._learner,
             journal=self._journal,
             metrics=self._metrics,
             clock=self._clock,
@@ -204,6 +210,7 @@ class _Prober:
             books=self._books,
             desk=self._desk,
             roster=self._roster,
+            learner=self._learner,
             overview=self._overview,
             journal=self._journal,
             metrics=self._metrics,
@@ -216,6 +223,7 @@ class _Prober:
             self._settings.relays,
             self._resolver,
             self._roster,
+            routes=KernelRoutes(),
             clock=self._clock,
             metrics=self._metrics,
         )
@@ -284,6 +292,7 @@ class _Prober:
             self._books.drop(key)
             return
         self._roster.adopt(key)
+        self._learner.adopt(key.relay, record.learned)
         if record.undecided:
             self._metrics.scheduled(key)
         cause = UnknownCause.CLOCK if clock_stepped else None

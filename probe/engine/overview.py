@@ -82,7 +82,7 @@ class Overview:
         return RouteStatus(
             key=key,
             state=standing(history.verdicts),
-            in_flight=level.in_flight,
+            in_flight=self._books.ledger.levels.of(key).in_flight,
             oldest_unanswered=level.oldest_unanswered,
             last_success=level.last_success,
             recent=tuple(_mark(verdict) for verdict in history.verdicts),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from probe.engine.books import Books
 from probe.engine.desk import Desk
+from probe.engine.learner import Learner
 from probe.engine.overview import Overview
 from probe.engine.roster import Roster
 from probe.engine.supervisor import Beat
@@ -29,6 +30,7 @@ class Publisher:
         books: Books,
         desk: Desk,
         roster: Roster,
+        learner: Learner,
         overview: Overview,
         journal: Journal,
         metrics: Metrics,
@@ -39,6 +41,7 @@ class Publisher:
         self._books = books
         self._desk = desk
         self._roster = roster
+        self._learner = learner
         self._overview = overview
         self._journal = journal
         self._metrics = metrics
@@ -61,6 +64,7 @@ class Publisher:
         """Set every gauge to what it is now; called for each scrape, the only reader."""
         for key in self._books.histories:
             self._metrics.level(key, self._books.level(key))
+        self._learner.show()
         self._metrics.journaled(up=self._journal.up, errors=self._journal.errors)
         self._metrics.conflicting(self._desk.conflict)
 

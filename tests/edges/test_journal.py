@@ -54,6 +54,14 @@ async def test_only_open_records_are_loaded(tmp_path: Path) -> None:
         assert await journal.find(99) is None
 
 
+async def test_the_learned_node_that_took_a_probe_comes_back(tmp_path: Path) -> None:
+    record = Record(probe(0), accepted=NOW, ended=True, learned="mx1.test")
+    async with opened(tmp_path / "j") as journal:
+        journal.save(record)
+    async with opened(tmp_path / "j") as journal:
+        assert journal.load().open == (record,)
+
+
 async def test_of_very_many_open_records_the_newest_are_loaded(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
         for sequence in range(5):

@@ -378,3 +378,15 @@ def fill(path: Path) -> None:
                 pass
         except OSError:
             return
+
+
+async def test_probes_of_a_file_of_version_1_are_still_known(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    async with opened(path) as journal:
+        await journal.launch(probe(0))
+        identity = journal.id
+    execute(path, "ALTER TABLE probes DROP COLUMN learned")
+    execute(path, "PRAGMA user_version = 1")
+    async with opened(path) as journal:
+        assert journal.id == identity
+        assert [record.learned for record in journal.load().open] == [""]

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from probe.engine import publisher
+from probe.engine.learner import Learner
 from probe.engine.publisher import PRUNING, Publisher
 from tests.engine.test_roster import World as RosterWorld
 from tests.engine.world import KEY, NODE
@@ -24,10 +25,12 @@ class World(RosterWorld):
         self.pruned: list[float] = []
         self.journal.shift = self.shifted.append
         self.journal.prune = self.pruned.append
+        learner = Learner([], books=self.books, metrics=self.metrics, clock=self.clock)
         self.publisher = Publisher(
             books=self.books,
             desk=FakeDesk(),
             roster=self.roster,
+            learner=learner,
             overview=self.overview,
             journal=self.journal,
             metrics=self.metrics,
