@@ -53,7 +53,10 @@ class Peer:
             return True
         content = b""
         while not content.endswith(b"\r\n.\r\n"):
-            content += await reader.readline()
+            line = await reader.readline()
+            if not line:
+                return False
+            content += line
         self.messages.append(content)
         return await self._say(writer, reader, "dot", b"250 2.0.0 Ok: queued as ABC123\r\n")
 
