@@ -19,6 +19,7 @@ from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
+from probe.edges.route import KernelRoutes
 from probe.edges.smtp import SmtpSubmitter
 from probe.edges.web.server import PortTaken, WebServer
 from probe.engine.books import Books
@@ -26,6 +27,7 @@ from probe.engine.courier import Courier, Line
 from probe.engine.desk import Desk
 from probe.engine.inheritance import inherit
 from probe.engine.inspector import Inspector
+from probe.engine.learner import Learner
 from probe.engine.login_gate import LoginGate
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
@@ -107,6 +109,9 @@ class _Prober:
         self._books = Books(
             Ledger(self._sights), journal=journal, metrics=self._metrics, clock=clock
         )
+        self._learner = Learner(
+            settings.relays, books=self._books, metrics=self._metrics, clock=clock
+        )
         self._keys = [key.read().encode() for key in settings.tag_keys]
         self._desk = self._make_desk()
         self._sender = Sender(self._make_courier(), metrics=self._metrics, clock=clock)
@@ -114,7 +119,14 @@ class _Prober:
             settings.plans, sender=self._sender, books=self._books, metrics=self._metrics
         )
         self._supervisor = Supervisor(clock=clock, metrics=self._metrics)
-        self._overview = Overview(self._books, self._sender, self._supervisor, clock=clock)
+        self._overview = Overview(
+            self._books,
+            self._sender,
+            self._supervisor,
+            desk=self._desk,
+            journal=journal,
+            clock=clock,
+        )
         self._publisher = self._make_publisher()
 
     async def run(self, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
@@ -123,6 +135,7 @@ class _Prober:
         inherit(
             self._remembered,
             roster=self._roster,
+            learner=self._learner,
             books=self._books,
             journal=self._journal,
             metrics=self._metrics,
@@ -182,6 +195,7 @@ class _Prober:
             {line.relay.name: line for line in self._lines()},
             scribe,
             books=self._books,
+            learner=self._learner,
             journal=self._journal,
             metrics=self._metrics,
             clock=self._clock,
@@ -202,6 +216,7 @@ class _Prober:
             books=self._books,
             desk=self._desk,
             roster=self._roster,
+            learner=self._learner,
             overview=self._overview,
             journal=self._journal,
             metrics=self._metrics,
@@ -214,6 +229,7 @@ class _Prober:
             self._settings.relays,
             self._resolver,
             self._roster,
+            routes=KernelRoutes(),
             clock=self._clock,
             metrics=self._metrics,
         )

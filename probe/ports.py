@@ -29,6 +29,7 @@ from probe.core.model import (
     UnmatchedCause,
 )
 from probe.core.record import Record
+from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
 
 
 class Clock(Protocol):
@@ -172,17 +173,8 @@ class ResolveFailure(Exception):
     """A name could not be resolved; the text says which server said what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """What a name resolves to. No addresses: the name has none, or does not exist."""
-
-    addresses: tuple[str, ...]  # IPv6 as in RFC 5952; sorted.
-    ttl: float  # The least of the answers' TTLs (s).
-    silent: frozenset[int] = frozenset()  # IP versions (4, 6) that no server answered for.
-
-
 class Resolver(Protocol):
-    """Looks up addresses."""
+    """Looks up names."""
 
     async def addresses(self, name: str) -> Addresses:
         """The A and AAAA records of a name, within 5 s. Raises ResolveFailure.
@@ -190,6 +182,12 @@ class Resolver(Protocol):
         Where no server answers for one of the two, the addresses of the other are still an
         answer, with the version that is missing in `silent`; without any it is a failure.
         """
+
+    async def mx(self, name: str) -> Records[MxRecord]:
+        """The MX records of a domain, within 5 s. Raises ResolveFailure."""
+
+    async def srv(self, name: str) -> Records[SrvRecord]:
+        """The SRV records of a service's name, within 5 s. Raises ResolveFailure."""
 
 
 # ---- the journal
@@ -245,8 +243,8 @@ class Journal(Protocol):
     async def find(self, sequence: int) -> Record | None:
         """A probe that may have left the table long ago."""
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
-        """As save, with a new place to be cleaned at `expunge`; returns when it is durable."""
+    def arrived(self, record: Record, *, expunge: float) -> None:
+        """As save, with a new place to be cleaned at `expunge`."""
 
     def give_up(self, mailbox: str, before: float, last: int) -> None:
         """What is open and judged of this mailbox is lost, if that was due before this moment.
@@ -258,12 +256,12 @@ class Journal(Protocol):
         """How far this folder was read."""
 
     async def advance(self, position: Position) -> None:
-        """The folder has been read so far; returns when it is durable."""
+        """The folder has been read so far; returns when it is durable, and all before it."""
 
     async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
         """Places whose time to be cleaned has come, oldest first."""
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
         """A place of ours that is to be cleaned at `expunge`, such as an orphan's or a DSN's."""
 
     async def cleaned(self, places: Sequence[Place]) -> None:
@@ -372,6 +370,9 @@ class Metrics(Protocol):
     def level(self, key: RouteKey, level: Level) -> None:
         """How a route stands at this moment."""
 
+    def flying(self, key: RouteKey, *, in_flight: int, overdue: int) -> None:
+        """What is on its way by a learned node, which `key` names, at this moment."""
+
     def read(self, mailbox: str, *, up: bool, last_ok: float | None) -> None:
         """Whether a mailbox can be read, and when it last could (None: never yet)."""
 
@@ -393,7 +394,7 @@ class Level:
     """The gauges of a route; moments are Unix times."""
 
     undecided: int
-    in_flight: int
+    in_flight: int  # Without what is on its way by learned nodes; `overdue` likewise.
     overdue: int
     oldest_unanswered: float | None
     last_success: float

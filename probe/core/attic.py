@@ -7,6 +7,7 @@ be given up when, so that memory is bounded by routes and not by the length of a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from probe.core.model import RouteKey
@@ -22,6 +23,7 @@ class Lapse:
     route: RouteKey
     count: int = 0
     newest: float = float("-inf")  # The acceptance of the newest of them.
+    learned: Counter[str] = field(default_factory=Counter)  # How many by each learned node.
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Attic:
         shelf.last = max(shelf.last, record.probe.sequence)
         lapse = shelf.lapses.setdefault(record.probe.route, Lapse(record.probe.route))
         lapse.count += 1
+        lapse.learned.update([record.learned] if record.learned else ())
         lapse.newest = max(lapse.newest, record.accepted or lapse.newest)
 
     def take(self, record: Record) -> bool:
@@ -56,6 +59,7 @@ class Attic:
         if lapse is None or not lapse.count:
             return False
         lapse.count -= 1
+        lapse.learned.subtract([record.learned] if record.learned else ())
         return True
 
     def due(self, mailbox: str, proof: float) -> list[Shelf]:

@@ -15,6 +15,7 @@ QUIET_DEADLINE = 10.0
 LEAST_PAUSE = 0.005  # Between two polls of a folder where messages are expected.
 LEAST_JUNK_PAUSE = 0.1  # The same where they should not come.
 
+_LULL = 1.0  # Between the last message and IDLE, which costs two round trips.
 _SHARE = 0.1
 _CALM_AGE = 1.0
 _FIRST_RETRY, _LAST_RETRY = 0.2, 30.0
@@ -59,6 +60,13 @@ def search_period(expected: Expectation) -> float:
 def is_calm(expected: Expectation, now: float) -> bool:
     """Whether polls may wait for other work: no message is expected at this very moment."""
     return _age(expected, now) >= _CALM_AGE
+
+
+def lull(expected: Expectation, now: float) -> float:
+    """How long to wait for the next message to be launched before IDLE is worth its while (s)."""
+    if expected.youngest is None:
+        return 0.0
+    return max(0.0, expected.youngest + _LULL - now)
 
 
 def poll_deadline(expected: Expectation) -> float:

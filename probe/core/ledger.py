@@ -86,10 +86,10 @@ class Ledger:
         if (submission := self._submissions.get(sequence)) is not None:
             submission.enter(phase, moment)
 
-    def submitted(self, sequence: int, attempt: Attempt) -> list[Change]:
-        """A submission has ended."""
+    def submitted(self, sequence: int, attempt: Attempt, *, learned: str = "") -> list[Change]:
+        """A submission has ended; `learned` is the node that it went to, where a greeting told."""
         submission = self._left_off(sequence)
-        record = replace(self._open[sequence], ended=True)
+        record = replace(self._open[sequence], ended=True, learned=learned)
         reason = reason_of(attempt)
         match reason:
             case None:
@@ -169,7 +169,7 @@ class Ledger:
         seconds = max(0.0, sighting.seen - accepted)
         late = seconds > probe.deadline
         record = replace(record, arrived=sighting.seen)
-        node = (probe.route.relay, probe.route.node)
+        node = (probe.route.relay, record.node)
         self._sights[probe.route.mailbox].came(node, accepted, sighting.seen)
         arrived = Arrived(sighting, seconds, late)
         if not record.undecided:
@@ -245,7 +245,7 @@ class Ledger:
         if not record.ended:
             return Unknown(UnknownCause.PROBER)
         accepted = record.accepted if record.accepted is not None else probe.launched
-        node: NodeKey = (probe.route.relay, probe.route.node)
+        node: NodeKey = (probe.route.relay, record.node)
         sight = self._sights[probe.route.mailbox]
         cause = sight.void(node, accepted, accepted + probe.deadline, seen=seen)
         if cause is not None:

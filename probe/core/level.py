@@ -11,6 +11,14 @@ from probe.core.record import Good, Record
 
 
 @dataclass(slots=True)
+class Flight:
+    """What is on its way by one learned node."""
+
+    in_flight: int = 0
+    overdue: int = 0
+
+
+@dataclass(slots=True)
 class RouteLevel:
     """The account of one route."""
 
@@ -22,6 +30,7 @@ class RouteLevel:
     newest: float = float("-inf")  # Acceptance of the newest probe that has arrived.
     waiting: list[tuple[float, int]] = field(default_factory=list)  # Heap: acceptances after it.
     flying: set[int] = field(default_factory=set)
+    learned: dict[str, Flight] = field(default_factory=dict)  # By node; those with any.
     shelved: int = 0  # Of those in flight, how many are in the attic,
     shelved_from: float = 0.0  # and the acceptances
     shelved_to: float = 0.0  # between which they are.
@@ -52,6 +61,9 @@ class RouteLevel:
         self.undecided += new.undecided - was[0]
         self.in_flight += new.in_flight - was[1]
         self.overdue += _overdue(new) - was[2]
+        if old is not None:
+            self._attribute(old, -1)
+        self._attribute(new, +1)
         sequence = new.probe.sequence
         if new.in_flight and not was[1] and new.accepted is not None:
             self.flying.add(sequence)
@@ -62,6 +74,19 @@ class RouteLevel:
             self.newest = max(self.newest, new.accepted)
         if isinstance(new.verdict, Good) and new.accepted is not None:
             self.last_success = max(self.last_success or new.accepted, new.accepted)
+
+    def _attribute(self, record: Record, sign: int) -> None:
+        """One more or less of such a record for its learned node."""
+        if record.learned:
+            count = sign * record.in_flight
+            self._count(record.learned, in_flight=count, overdue=sign * _overdue(record))
+
+    def _count(self, learned: str, *, in_flight: int, overdue: int) -> None:
+        flight = self.learned.setdefault(learned, Flight())
+        flight.in_flight += in_flight
+        flight.overdue += overdue
+        if not flight.in_flight:
+            del self.learned[learned]
 
     def remember(self, success: float) -> None:
         """The newest success of the last run: what was sent before it is not unanswered."""
@@ -80,6 +105,8 @@ class RouteLevel:
         self.in_flight -= lapse.count
         self.overdue -= lapse.count
         self.shelved_from = max(self.shelved_from, lapse.newest)
+        for node, count in lapse.learned.items():
+            self._count(node, in_flight=-count, overdue=-count)
 
 
 @dataclass(slots=True)

@@ -204,11 +204,9 @@ def _agreed(
     named = {claim.names for claim in claims if claim.names}
     if named and name not in named:
         return UnmatchedCause.FOREIGN
-    verified: dict[str, Tag] = {}
-    for claim in claims:
-        told = tag.verify(claim.token, keys)
-        if isinstance(told, Tag) and claim.names in {"", name}:
-            verified[claim.token.lower()] = told
+    tokens = dict.fromkeys(claim.token.lower() for claim in claims if claim.names in {"", name})
+    told_by = {token: tag.verify(token, keys) for token in tokens}
+    verified = {token: told for token, told in told_by.items() if isinstance(told, Tag)}
     if not verified:
         return _flaw(claims, instance)
     token, told = next(iter(verified.items()))

@@ -43,6 +43,12 @@ class Record:
     bounced: bool = False
     lost: bool = False  # Not waited for any longer.
     places: tuple[Place, ...] = ()  # Every copy seen.
+    learned: str = ""  # The node that the greeting named, where that tells the nodes apart.
+
+    @property
+    def node(self) -> str:
+        """The node that it went to, as far as that is known."""
+        return self.learned or self.probe.route.node
 
     @property
     def undecided(self) -> bool:

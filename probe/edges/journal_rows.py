@@ -48,11 +48,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
             next_uid INTEGER NOT NULL, scanned INTEGER NOT NULL,
             PRIMARY KEY (mailbox, folder)) WITHOUT ROWID""",
     ),
+    ("ALTER TABLE probes ADD COLUMN learned TEXT NOT NULL DEFAULT ''",),
 )
 
 SELECT_PROBES = """SELECT sequence, relay, node, sender, mailbox, slot, launched, token, deadline,
-    give_up, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places
-    FROM probes JOIN routes ON routes.id = probes.route"""
+    give_up, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places,
+    learned FROM probes JOIN routes ON routes.id = probes.route"""
 SELECT_PLACES = "SELECT mailbox, folder, uidvalidity, uid, sequence, expunge FROM places"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 SHIFT = (
@@ -66,7 +67,7 @@ SHIFT = (
 _NAMED = "relay = ? AND node = ? AND sender = ? AND mailbox = ?"
 _ADD_ROUTE = "INSERT OR IGNORE INTO routes (relay, node, sender, mailbox) VALUES (?, ?, ?, ?)"
 _PUT_PROBE = f"""INSERT OR REPLACE INTO probes VALUES
-    (?, (SELECT id FROM routes WHERE {_NAMED}), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (?, (SELECT id FROM routes WHERE {_NAMED}), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SUCCEEDED = f"UPDATE routes SET succeeded = coalesce(max(succeeded, ?), ?) WHERE {_NAMED}"
 _ACCEPTED = f"UPDATE routes SET accepted = coalesce(max(accepted, ?), ?) WHERE {_NAMED}"
 _KEEP = "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?)"
@@ -118,7 +119,7 @@ def works(changes: Changes, offset: float) -> list[Work]:
 def record_of(row: Sequence[Value], offset: float) -> Record:
     """A row of SELECT_PROBES as a value. Raises ValueError, TypeError where it makes no sense."""
     sequence, relay, node, sender, mailbox, slot, launched, token, deadline, give_up, *rest = row
-    accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places = rest
+    accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places, learned = rest
     return Record(
         probe=Probe(
             sequence=int(sequence or 0),
@@ -138,6 +139,7 @@ def record_of(row: Sequence[Value], offset: float) -> Record:
         bounced=bool(bounced),
         lost=bool(lost),
         places=tuple(Place(*place) for place in json.loads(str(places))) if places else (),
+        learned=str(learned),
     )
 
 
@@ -215,6 +217,7 @@ def _probe_row(record: Record, offset: float) -> Row:
         int(record.lost),
         _places_text(record.places),
         int(not record.settled),
+        storable(record.learned),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import cached_property
 
 from cryptography import x509
@@ -62,6 +63,24 @@ class Verification:
         """`ca_file` None: the system's CAs. `patience`: when to give up on a handshake (s)."""
         self.name = name.rstrip(".")
         self.patience = patience
+        self._trust = _Trust(ca_file)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context for every connection. Raises CaFileUnreadable."""
+        return self._trust.context
+
+    def named(self, name: str) -> Verification:
+        """The same for a server of another name; whom to trust is loaded once for all names."""
+        other = copy(self)
+        other.name = name.rstrip(".")
+        return other
+
+
+class _Trust:
+    """Whose signatures are believed."""
+
+    def __init__(self, ca_file: str | None) -> None:
         self._ca_file = ca_file
 
     @cached_property

@@ -91,13 +91,14 @@ class Books:
     def level(self, route: RouteKey) -> Level:
         """The gauges of a route, as Unix times."""
         level = self.ledger.levels.of(route)
+        learned = level.learned.values()
         began = self.histories[route].began
         oldest = level.oldest_unanswered
         success = level.last_success if level.last_success is not None else began
         return Level(
             undecided=level.undecided,
-            in_flight=level.in_flight,
-            overdue=level.overdue,
+            in_flight=level.in_flight - sum(flight.in_flight for flight in learned),
+            overdue=level.overdue - sum(flight.overdue for flight in learned),
             oldest_unanswered=None if oldest is None else self._wall(oldest),
             last_success=self._wall(success),
         )
@@ -233,6 +234,8 @@ def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
         "tag": short(probe.token) if read(probe.token) else "",
         "verdict": verdict,
     }
+    if record.learned:
+        fields["node"] = record.learned
     if record.arrived is not None and record.accepted is not None:
         fields["seconds"] = round(max(0.0, record.arrived - record.accepted), 3)
     return {"fields": fields}

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.core import schedule
 from probe.core.lockout import RELAY_PAUSES
@@ -21,6 +21,7 @@ from probe.core.outcome import (
 )
 from probe.core.record import Record
 from probe.engine.books import Books
+from probe.engine.learner import Learner
 from probe.engine.login_gate import Login, LoginGate
 from probe.engine.scribe import Scribe
 from probe.ports import Clock, Journal, Letter, Metrics, Secret, Submitter
@@ -58,6 +59,7 @@ class Courier:
         scribe: Scribe,
         *,
         books: Books,
+        learner: Learner,
         journal: Journal,
         metrics: Metrics,
         clock: Clock,
@@ -68,6 +70,7 @@ class Courier:
         self._lines = lines
         self._scribe = scribe
         self._books = books
+        self._learner = learner
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
@@ -101,7 +104,8 @@ class Courier:
             await self._journal.launch(parcel.probe)
             self._wakes[key.mailbox].set()
             attempt = await self._submit(parcel, login)
-            self._books.post(ledger.submitted(sequence, attempt))
+            learned = self._learner.node_of(parcel.node, attempt)
+            self._books.post(ledger.submitted(sequence, attempt, learned=learned))
             self._wakes[key.mailbox].set()
             self._note(key, attempt)
         except asyncio.CancelledError:
@@ -151,7 +155,8 @@ class Courier:
         before = self._accepted_before.get((key.relay, key.node, key.sender, key.mailbox))
         return schedule.is_stranger(before, self._clock.now())
 
-    def _time(self, node: Node, attempt: Attempt) -> None:
+    def _time(self, route: Node, attempt: Attempt) -> None:
+        node = replace(route, name=self._learner.node_of(route, attempt) or route.name)
         for timed in attempt.phases:
             self._metrics.timed(node, timed.phase, timed.seconds)
         if attempt.certificate_end is not None:

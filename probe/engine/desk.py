@@ -133,7 +133,7 @@ class Desk:
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message was found; returns when what it says is durable.
+        """A message was found; what it says is in the journal when its folder's position is.
 
         With `rescan` it may have been received before under another UID. The ledger knows
         copies by their places, whichever way they are found; what was counted as not ours then
@@ -157,7 +157,7 @@ class Desk:
                 if not answer:
                     await self._short(fetched, place, folder, seen=seen, claim=(sequence, short))
             case OldJournal():
-                await self._orphan(place, seen)
+                self._orphan(place, seen)
             case Conflict(rival):
                 self._contest(rival.journal)
                 self._unmatched(place, UnmatchedCause.FOREIGN)
@@ -223,9 +223,9 @@ class Desk:
         async with self._turn(read.sequence):
             record = await self._find(read.sequence)
             if record is None or record.probe.token != token:
-                await self._orphan(place, seen)
+                self._orphan(place, seen)
             else:
-                await self._sighted(fetched, place, folder, seen=seen, record=record)
+                self._sighted(fetched, place, folder, seen=seen, record=record)
 
     async def _short(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, claim: tuple[int, str]
@@ -236,9 +236,9 @@ class Desk:
             if record is None or not tag.is_short_of(short, record.probe.token):
                 self._unmatched(place, UnmatchedCause.BAD_MAC)
             else:
-                await self._sighted(fetched, place, folder, seen=seen, record=record)
+                self._sighted(fetched, place, folder, seen=seen, record=record)
 
-    async def _orphan(self, place: Place, seen: float) -> None:
+    def _orphan(self, place: Place, seen: float) -> None:
         """Signed by us and unknown to the journal: cleaned in time, and no delivery.
 
         A journal that is in trouble may only have forgotten it: then it is left alone.
@@ -247,7 +247,7 @@ class Desk:
         if not self._journal.up:
             return
         keep = self._mailboxes[place.mailbox].keep
-        await self._journal.keep_until(place, None, seen + keep)
+        self._journal.keep_until(place, None, seen + keep)
 
     def _unmatched(self, place: Place, cause: UnmatchedCause) -> None:
         self._metrics.unmatched(place.mailbox, cause)
@@ -258,7 +258,7 @@ class Desk:
 
     # ---- what it says
 
-    async def _sighted(
+    def _sighted(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, record: Record
     ) -> None:
         mailbox = self._mailboxes[place.mailbox]
@@ -285,7 +285,7 @@ class Desk:
         change = self._books.ledger.sighted(sighting, record)
         self._books.count(change)
         keep = mailbox.keep if _is_plain(change, sighting) else mailbox.keep_failed
-        await self._journal.arrived(change.record, expunge=seen + keep)
+        self._journal.arrived(change.record, expunge=seen + keep)
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
@@ -322,7 +322,7 @@ class Desk:
             )
             self._books.post([self._books.ledger.bounced(told, record)])
         keep = self._mailboxes[place.mailbox].keep_failed
-        await self._journal.keep_until(place, record.probe.sequence, seen + keep)
+        self._journal.keep_until(place, record.probe.sequence, seen + keep)
         return True
 
     async def _reported(self, report: bounce.Report) -> Record | None:

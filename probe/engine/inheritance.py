@@ -7,6 +7,7 @@ import logging
 from probe.core.model import UnknownCause
 from probe.core.record import Record
 from probe.engine.books import Books
+from probe.engine.learner import Learner
 from probe.engine.roster import Roster
 from probe.ports import Journal, Metrics, Remembered
 
@@ -14,7 +15,13 @@ log = logging.getLogger("probe.inheritance")
 
 
 def inherit(
-    remembered: Remembered, *, roster: Roster, books: Books, journal: Journal, metrics: Metrics
+    remembered: Remembered,
+    *,
+    roster: Roster,
+    learner: Learner,
+    books: Books,
+    journal: Journal,
+    metrics: Metrics,
 ) -> None:
     """Every open probe is in the ledger, and its route in the books, before the first is sent."""
     for key, moment in remembered.last_success.items():
@@ -28,6 +35,7 @@ def inherit(
         key = record.probe.route
         if roster.known(key):
             roster.adopt(key)
+            learner.adopt(key.relay, record.learned)
             if record.undecided:  # It is on this run's account, whose counters begin at 0.
                 metrics.scheduled(key)
             books.post([books.ledger.restore(record, cause)])

@@ -26,6 +26,7 @@ class _Entry:
     route: Route
     node: Node
     since: float  # Slots up to here have been seen to.
+    due: float  # Its place among what is due; a route that went and came back left an old one.
     running: int = 0
 
 
@@ -52,8 +53,9 @@ class Sender:
     def add(self, route: Route, node: Node) -> None:
         """A route is in force from now on."""
         now = self._clock.now()
-        self._entries[route.key] = _Entry(route, node, now)
-        heapq.heappush(self._due, (schedule.next_slot(route, now), route.key))
+        entry = _Entry(route, node, since=now, due=schedule.next_slot(route, now))
+        self._entries[route.key] = entry
+        heapq.heappush(self._due, (entry.due, route.key))
         self._changed.set()
 
     def remove(self, key: RouteKey) -> None:
@@ -84,15 +86,14 @@ class Sender:
     def _start_due(self, probes: asyncio.TaskGroup) -> None:
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
-            entry = self._entries.get(heapq.heappop(self._due)[1])
-            if entry is None:
+            due, key = heapq.heappop(self._due)
+            entry = self._entries.get(key)
+            if entry is None or entry.due != due:
                 continue
-            slots = schedule.slots(entry.route, entry.since, now)
-            if not slots:
-                continue  # The route has gone and come back: this was to be its slot before.
-            *missed, slot = slots
-            entry.since = now
-            heapq.heappush(self._due, (schedule.next_slot(entry.route, now), entry.route.key))
+            # Where rounding hides the slot from its own moment, it is that moment.
+            *missed, slot = schedule.slots(entry.route, entry.since, now) or [due]
+            entry.since, entry.due = now, schedule.next_slot(entry.route, now)
+            heapq.heappush(self._due, (entry.due, key))
             for _ in missed:
                 self._skip(entry, SkipCause.OVERLAP)
             self._start(entry, slot, probes)

@@ -15,6 +15,7 @@ from probe.core.cadence import (
     LEAST_PAUSE,
     Expectation,
     is_calm,
+    lull,
     next_poll,
     poll_deadline,
     retry_delay,
@@ -56,7 +57,7 @@ class Desk(Protocol):
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message was found; returns when that is durable.
+        """A message was found. That is durable once the position in the folder is.
 
         `seen` is when the search that named it was answered. With `rescan` it may have been
         received before, from another place: it is no duplicate.
@@ -249,15 +250,21 @@ class FolderWatcher:
     async def _receive(
         self, session: Session, uids: Sequence[int], seen: float, *, rescan: bool
     ) -> None:
+        for message in await self._fetched(session, uids):
+            place = Place(self._mailbox, session.folder, session.uidvalidity, message.uid)
+            await self._desk.receive(message, place, self._folder, seen, rescan=rescan)
+
+    async def _fetched(self, session: Session, uids: Sequence[int]) -> list[Fetched]:
+        """These messages; only those that may be ours with their bodies."""
+        if len(uids) <= self._expected().in_flight:  # Most likely it is them: one round trip.
+            found = self._control.sift(await session.fetch(uids, body=True))
+            wants = self._desk.wants_body
+            return [one if wants(one.header) else replace(one, body=b"") for one in found]
         heads = self._control.sift(await session.fetch(uids, body=False))
         wanted = [one.uid for one in heads if self._desk.wants_body(one.header)]
         full = {one.uid: one for one in await session.fetch(wanted, body=True)}
-        for head in heads:
-            if head.uid in wanted and head.uid not in full:
-                continue  # Gone meanwhile: without its body it would seem truncated.
-            place = Place(self._mailbox, session.folder, session.uidvalidity, head.uid)
-            message = full.get(head.uid, head)
-            await self._desk.receive(message, place, self._folder, seen, rescan=rescan)
+        # What is gone meanwhile is left out: without its body it would seem truncated.
+        return [full.get(one.uid, one) for one in heads if one.uid not in wanted or one.uid in full]
 
     # ---- between two rounds
 
@@ -282,6 +289,9 @@ class FolderWatcher:
                 return
             if expected.in_flight or self._scan is not None:
                 woken = await _woken(wake, due - now)
+            elif pause := lull(expected, now):
+                await _woken(wake, min(pause, due - now))
+                continue
             else:
                 woken = await self._idle(session, wake, due - now)
             if not woken:

@@ -40,15 +40,17 @@ _CAPABILITIES = "IMAP4rev1 SASL-IR AUTH=PLAIN IDLE UIDPLUS LITERAL+ SPECIAL-USE"
 
 
 class Folder:
-    """Messages, whose UIDs count from 1."""
+    """Messages by their UIDs."""
 
     def __init__(self) -> None:
-        self.messages: list[tuple[bytes, bytes]] = []
+        self.messages: dict[int, tuple[bytes, bytes]] = {}
+        self.uidnext = 1
         self.readers: set[Imap] = set()
 
     def put(self, header: bytes, body: bytes) -> None:
         """A message has come; whoever is in IDLE is told."""
-        self.messages.append((header, body))
+        self.messages[self.uidnext] = header, body
+        self.uidnext += 1
         for reader in self.readers:
             if reader.idling:
                 reader.announce()
@@ -178,6 +180,7 @@ class Imap(Lines):
         self._user = ""
         self._folder = Folder()
         self._told = 0  # Messages that the client knows of.
+        self._appending: tuple[str, int] | None = None  # The tag, and the bytes that are to come.
         self.idling = ""  # The tag of an IDLE that goes on.
 
     def greet(self) -> None:
@@ -192,15 +195,39 @@ class Imap(Lines):
             self._told = len(self._folder.messages)
             self.say(f"* {self._told} EXISTS")
 
+    def end(self) -> int:
+        if self._appending is None:
+            return super().end()
+        whole = self._appending[1] + 2
+        return whole if len(self._buffer) >= whole else -1
+
     def hear(self, said: bytes) -> None:
-        line = said.decode().strip()
+        if self._appending is not None:
+            self._append(self._appending[0], said[:-2])
+            return
+        tag, _, command = said.decode().strip().partition(" ")
         if self.idling:
             self.say(f"{self.idling} OK Idle completed")
             self.idling = ""
             return
-        tag, _, command = line.partition(" ")
         words = command.split(" ")
         name = " ".join(words[:2] if words[0] == "UID" else words[:1]).upper()
+        match name:
+            case "APPEND":
+                self._appending = tag, int(words[-1].strip("{}"))
+                self.say("+ OK")
+            case "IDLE":
+                self.idling = tag
+                self.say("+ idling")
+                self.announce()
+            case "LOGOUT":
+                self.transport.close()
+            case _:
+                self._answer(name, words)
+                self.say(f"{tag} OK {name} completed")
+
+    def _answer(self, name: str, words: list[str]) -> None:
+        """What is said before the end of a command."""
         match name:
             case "CAPABILITY":
                 self.say(f"* CAPABILITY {_CAPABILITIES}")
@@ -210,42 +237,44 @@ class Imap(Lines):
                 self.say('* LIST (\\HasNoChildren \\Junk) "/" Junk')
             case "SELECT":
                 self._select(words[1].strip('"'))
-            case "NOOP" | "UID SEARCH" | "UID FETCH":
-                self._read(name, words)
-            case "IDLE":
-                self.idling = tag
-                self.say("+ idling")
+            case "NOOP":
                 self.announce()
-                return
-            case "LOGOUT":
-                self.transport.close()
-                return
-        self.say(f"{tag} OK {name} completed")
+            case "UID SEARCH":
+                self.say(" ".join(["* SEARCH", *map(str, self._found(words[2:]))]))
+            case "UID FETCH":
+                for uid in self._numbers(words[2]):
+                    self._fetch(uid, text="TEXT" in words[-1])
+            case "UID EXPUNGE":
+                for uid in self._numbers(words[2]):
+                    del self._folder.messages[uid]
+
+    def _append(self, tag: str, content: bytes) -> None:
+        self._appending = None
+        header, mark, body = content.partition(b"\r\n\r\n")
+        self._folder.put(header + mark, body)
+        self.say(f"{tag} OK [APPENDUID 1 {self._folder.uidnext - 1}] Append completed")
 
     def _select(self, folder: str) -> None:
         self._folder = self._store.folder(self._user, folder)
         self._folder.readers.add(self)
         self._told = len(self._folder.messages)
         self.say(f"* {self._told} EXISTS\r\n* OK [UIDVALIDITY 1] ok")
-        self.say(f"* OK [UIDNEXT {self._told + 1}] ok")
+        self.say(f"* OK [UIDNEXT {self._folder.uidnext}] ok")
 
-    def _read(self, name: str, words: list[str]) -> None:
-        match name:
-            case "NOOP":
-                self.announce()
-            case "UID SEARCH":
-                self.say(" ".join(["* SEARCH", *map(str, self._found(words[2:]))]))
-            case "UID FETCH":
-                for uid in _numbers(words[2]):
-                    self._fetch(uid, text="TEXT" in words[-1])
+    def _found(self, criteria: list[str]) -> list[int]:
+        """By UID, or by number and a field that every message has: here that is about the same."""
+        return self._numbers(criteria[criteria[0] == "UID"])
 
-    def _found(self, criteria: list[str]) -> range:
-        """By UID, or by number and a field that every message has: both mean the same here."""
-        low, _, high = criteria[criteria[0] == "UID"].partition(":")
-        return range(int(low), self._told + 1 if high == "*" else int(high) + 1)
+    def _numbers(self, sequence_set: str) -> list[int]:
+        numbers: list[int] = []
+        for part in sequence_set.split(","):
+            low, _, high = part.partition(":")
+            last = self._folder.uidnext - 1 if high == "*" else int(high or low)
+            numbers += range(int(low), last + 1)
+        return [number for number in numbers if number in self._folder.messages]
 
     def _fetch(self, uid: int, *, text: bool) -> None:
-        header, body = self._folder.messages[uid - 1]
+        header, body = self._folder.messages[uid]
         size = len(header) + len(body)
         pieces = [
             f"* {uid} FETCH (UID {uid} RFC822.SIZE {size} ".encode(),
@@ -259,14 +288,6 @@ class Imap(Lines):
 def _address(line: str) -> str:
     found = _ADDRESS.search(line)
     return found[1] if found else ""
-
-
-def _numbers(sequence_set: str) -> list[int]:
-    numbers: list[int] = []
-    for part in sequence_set.split(","):
-        low, _, high = part.partition(":")
-        numbers += range(int(low), int(high or low) + 1)
-    return numbers
 
 
 async def serve(smtp_port: int, imap_port: int, tls: ssl.SSLContext | None) -> None:

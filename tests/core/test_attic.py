@@ -95,6 +95,23 @@ def test_the_attic_is_given_up_once_and_in_time() -> None:
     assert crowd.ledger.levels.mailbox("corp").expected == 0
 
 
+def test_what_a_learned_node_owes_is_counted_in_the_attic_too() -> None:
+    crowd = Crowd()
+    for sequence in range(10):
+        crowd.take(f"mx{sequence % 2}", sequence, at=100.0 + sequence)
+    crowd.pass_by(200.0)
+    learned = crowd.ledger.levels.of(KEY).learned
+    assert {node: (f.in_flight, f.overdue) for node, f in learned.items()} == {
+        "mx0": (5, 5),
+        "mx1": (5, 5),
+    }
+    crowd.arrive(0, 300.0)
+    assert learned["mx0"].in_flight == 4
+    crowd.pass_by(109.0 + GIVE_UP + WIDTH)
+    crowd.ledger.lapse()
+    assert learned == {}
+
+
 def test_one_that_was_given_up_in_the_attic_may_still_come() -> None:
     crowd = a_crowd()
     crowd.pass_by(109.0 + GIVE_UP + WIDTH)

@@ -8,6 +8,7 @@ from probe.core.cadence import (
     BUSY_DEADLINE,
     Expectation,
     is_calm,
+    lull,
     next_chunk,
     next_poll,
     poll_deadline,
@@ -84,6 +85,12 @@ def test_calm_is_when_nothing_is_expected_right_now() -> None:
     assert is_calm(Expectation(), NOW)
     assert is_calm(Expectation(4, NOW - 3), NOW)
     assert not is_calm(Expectation(4, NOW - 0.2), NOW)
+
+
+def test_idle_waits_until_the_next_message_would_have_been_launched() -> None:
+    assert lull(Expectation(), NOW) == 0.0
+    assert lull(Expectation(0, NOW - 0.25), NOW) == 0.75
+    assert lull(Expectation(0, NOW - 3), NOW) == 0.0
 
 
 def test_retries_double_up_to_half_a_minute_with_jitter() -> None:

@@ -110,6 +110,12 @@ class World:
         self.changes += self.ledger.submitted(sequence, attempt)
         return self
 
+    def take(self, learned: str, sequence: int, at: float = 100.2) -> "World":
+        """A learned node accepts a probe."""
+        self.launch(a_probe(sequence, at))
+        self.changes += self.ledger.submitted(sequence, accepted(at), learned=learned)
+        return self
+
     def see(self, sighting: Sighting, record: Record | None = None) -> "World":
         known = record or self.ledger.get(sighting.sequence) or self.last(sighting.sequence)
         self.changes.append(self.ledger.sighted(sighting, known))
@@ -375,6 +381,34 @@ def test_what_straddles_a_clock_step_is_unknown() -> None:
     world.changes.append(world.ledger.restore(record, UnknownCause.CLOCK))
     assert world.verdicts == [Unknown(UnknownCause.CLOCK)]
     assert world.ledger.levels.of(KEY).in_flight == 1
+
+
+def test_what_is_in_flight_counts_for_the_learned_node_that_took_it() -> None:
+    world = World().read(100)
+    for sequence, node in enumerate(("mx1", "mx1", "mx2", ""), start=1):
+        world.take(node, sequence)
+    level = world.ledger.levels.of(KEY)
+    assert {n: f.in_flight for n, f in level.learned.items()} == {"mx1": 2, "mx2": 1}
+    assert level.in_flight == 4
+    world.see(a_sighting(1)).reads(200).tick(200)
+    assert {n: (f.in_flight, f.overdue) for n, f in level.learned.items()} == {
+        "mx1": (1, 1),
+        "mx2": (1, 1),
+    }
+    world.see(a_sighting(2, seen=201, uid=2)).see(a_sighting(3, seen=202, uid=3))
+    assert level.learned == {}
+
+
+def test_after_a_dead_mailbox_each_learned_node_comes_back_by_itself() -> None:
+    world = World().read(90.0)
+    world.sight.blinded("inbox", 92.0)
+    world.read(99.0)
+    world.take("mx1", 1, at=100.0).see(a_sighting(1, 101.0))
+    world.take("mx1", 2, at=110.0).take("mx2", 3, at=110.0).reads(180.0).tick(180.0)
+    assert world.verdicts[1:] == [
+        Bad(Reason.OVERDUE),
+        Unknown(UnknownCause.MAILBOX_UNREADABLE),
+    ], "mx2 may still be backing off from the mailbox, mx1 is not"
 
 
 def test_oldest_unanswered_looks_only_past_the_newest_arrival() -> None:

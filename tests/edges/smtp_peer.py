@@ -149,9 +149,9 @@ class Client:
         self.submitter = SmtpSubmitter(self.relay, secret, names or Names(), SystemClock())
         self.entered = []
 
-    async def submit(self, port, host="127.0.0.1", letter=LETTER, entered=None):
+    async def submit(self, port, host="127.0.0.1", letter=LETTER, entered=None, **node):
         self.entered = []
-        node = Node("pool", "n1", host, port)
+        node = Node("pool", "n1", host, port, **node)
 
         def tell(phase, _):
             self.entered.append(phase)

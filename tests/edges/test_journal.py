@@ -54,6 +54,14 @@ async def test_only_open_records_are_loaded(tmp_path: Path) -> None:
         assert await journal.find(99) is None
 
 
+async def test_the_learned_node_that_took_a_probe_comes_back(tmp_path: Path) -> None:
+    record = Record(probe(0), accepted=NOW, ended=True, learned="mx1.test")
+    async with opened(tmp_path / "j") as journal:
+        journal.save(record)
+    async with opened(tmp_path / "j") as journal:
+        assert journal.load().open == (record,)
+
+
 async def test_of_very_many_open_records_the_newest_are_loaded(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
         for sequence in range(5):
@@ -137,14 +145,26 @@ async def test_positions_are_remembered(tmp_path: Path) -> None:
         assert await journal.position("corp", "Junk") is None
 
 
+async def test_what_was_found_is_durable_before_the_position_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j") as journal:
+        await journal.launch(probe(0))
+        arrived = Record(probe(0), accepted=NOW, arrived=NOW, verdict=Good(), places=(place(1),))
+        journal.arrived(arrived, expunge=NOW)
+        journal.keep_until(place(2), None, NOW)
+        await journal.advance(Position("corp", "INBOX", 7, 3, scanned=True))
+        assert rows(tmp_path / "j", "SELECT verdict FROM probes") == [("good",)]
+        assert rows(tmp_path / "j", "SELECT uid FROM places ORDER BY 1") == [(1,), (2,)]
+        assert rows(tmp_path / "j", "SELECT next_uid FROM positions") == [(3,)]
+
+
 async def test_places_are_cleaned_when_their_time_has_come(tmp_path: Path) -> None:
     copies = (place(1), place(3))
     record = Record(probe(0), accepted=NOW, arrived=NOW, places=copies)
     async with opened(tmp_path / "j") as journal:
-        await journal.arrived(replace(record, places=copies[:1]), expunge=NOW + 20)
-        await journal.arrived(record, expunge=NOW + 10)
-        await journal.keep_until(place(2), None, NOW + 30)
-        await journal.keep_until(place(9, folder="Junk"), None, NOW)
+        journal.arrived(replace(record, places=copies[:1]), expunge=NOW + 20)
+        journal.arrived(record, expunge=NOW + 10)
+        journal.keep_until(place(2), None, NOW + 30)
+        journal.keep_until(place(9, folder="Junk"), None, NOW)
         assert await journal.to_clean("corp", "INBOX", NOW + 9, 10) == []
         assert await journal.to_clean("corp", "INBOX", NOW + 30, 2) == [place(3), place(1)]
         await journal.cleaned([place(1), place(3)])
@@ -210,7 +230,7 @@ async def test_a_row_that_is_refused_takes_no_other_with_it(tmp_path: Path) -> N
         journal.save(Record(probe(0)))
         journal.save(Record(probe(2**70)))
         journal.save(Record(probe(1, launched=float("nan"))))
-        await journal.keep_until(place(2**80), None, NOW)
+        journal.keep_until(place(2**80), None, NOW)
         await journal.launch(probe(2))
         assert (journal.up, journal.errors) == (True, 3)
     async with opened(tmp_path / "j") as journal:
@@ -221,7 +241,7 @@ async def test_surrogates_in_names_and_tokens_break_nothing(tmp_path: Path) -> N
     odd = RouteKey("p\udc80", "n", "s", "m")
     async with opened(tmp_path / "j") as journal:
         await journal.launch(replace(probe(0, route=odd), token="t\udcff"))
-        await journal.keep_until(place(1, folder="J\udc80"), None, NOW)
+        journal.keep_until(place(1, folder="J\udc80"), None, NOW)
         assert (journal.up, journal.errors) == (True, 0)
         found = await journal.find(0)
         assert found is not None and found.probe.token == "t?"
@@ -237,7 +257,7 @@ async def test_a_shift_moves_everything_open(tmp_path: Path) -> None:
     async with opened(tmp_path / "j", clock) as journal:
         await journal.launch(probe(0))
         journal.save(settled)
-        await journal.keep_until(place(1), None, NOW + 5)
+        journal.keep_until(place(1), None, NOW + 5)
         clock.offset = 3600.0
         journal.shift(3600.0)
         await journal.launch(probe(2))
@@ -313,7 +333,7 @@ async def test_settled_probes_go_when_nothing_can_come_any_more(tmp_path: Path) 
     async with opened(tmp_path / "j") as journal:
         journal.save(Record(probe(0), verdict=Good()))
         journal.save(Record(patient, verdict=Good()))
-        await journal.arrived(kept, expunge=NOW + DAY)
+        journal.arrived(kept, expunge=NOW + DAY)
         journal.save(Record(probe(3)))
     assert await pruned(tmp_path / "j", NOW + 7.9 * DAY) == [0, 1, 2, 3]
     assert await pruned(tmp_path / "j", NOW + 8.1 * DAY) == [1, 2, 3]

@@ -221,7 +221,7 @@ async def test_a_full_disk_costs_nothing_once_there_is_room(tmp_path: Path, capl
                 await journal.launch(probe(sequence))
             for more in range(sequence + 1, sequence + 200):
                 await journal.launch(probe(more))
-            await journal.keep_until(place(1), None, NOW)
+            journal.keep_until(place(1), None, NOW)
             found = await journal.find(sequence + 150)
             assert found == Record(probe(sequence + 150), ended=False)
             assert await journal.find(0) == Record(probe(0), ended=False)
@@ -295,7 +295,7 @@ async def test_a_read_only_directory_without_a_journal(tmp_path: Path) -> None:
             assert not journal.up
             identity = journal.id
             record = Record(probe(journal.next_sequence()), accepted=NOW, places=(place(4),))
-            await journal.arrived(record, expunge=NOW)
+            journal.arrived(record, expunge=NOW)
             assert await journal.find(record.probe.sequence) == record
             assert await journal.to_clean("corp", "INBOX", NOW, 5) == [place(4)]
             await journal.cleaned([place(4)])
@@ -378,3 +378,15 @@ def fill(path: Path) -> None:
                 pass
         except OSError:
             return
+
+
+async def test_probes_of_a_file_of_version_1_are_still_known(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    async with opened(path) as journal:
+        await journal.launch(probe(0))
+        identity = journal.id
+    execute(path, "ALTER TABLE probes DROP COLUMN learned")
+    execute(path, "PRAGMA user_version = 1")
+    async with opened(path) as journal:
+        assert journal.id == identity
+        assert [record.learned for record in journal.load().open] == [""]

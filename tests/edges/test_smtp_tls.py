@@ -241,3 +241,21 @@ async def test_a_quit_without_close_notify_does_no_harm(authority, mode):
     async with serving_peer(rude) as peer:
         attempt = await client_of(authority, mode).submit(peer.port)
     assert attempt.reply.code == 250
+
+
+async def test_a_node_with_a_name_of_its_own_is_verified_by_that(authority):
+    client = client_of(authority, TlsMode.STARTTLS)
+    async with serving_peer(peer_with(authority.issue("mx1.test"), TlsMode.STARTTLS)) as peer:
+        own = await client.submit(peer.port, tls_name="mx1.test")
+        others = await client.submit(peer.port, tls_name="mx2.test")
+        relays = await client.submit(peer.port)
+    assert own.reply.code == 250, own.detail
+    assert others.detail == "the certificate is not for mx2.test but for mx1.test"
+    assert relays.detail == "the certificate is not for mx.test but for mx1.test"
+
+
+async def test_a_node_may_speak_tls_in_another_way_than_its_relay(authority):
+    client = client_of(authority, TlsMode.NONE)
+    async with serving_peer(peer_with(authority.issue("mx.test"), TlsMode.IMPLICIT)) as peer:
+        attempt = await client.submit(peer.port, tls=TlsMode.IMPLICIT)
+    assert attempt.reply.code == 250, attempt.detail

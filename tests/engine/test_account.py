@@ -33,6 +33,7 @@ from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
 from probe.engine.desk import Desk
 from probe.engine.inheritance import inherit
+from probe.engine.learner import Learner
 from probe.engine.roster import Roster
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
@@ -157,6 +158,7 @@ class Prober:
             clock=clock,
         )
         relay: Relay = RELAY
+        learner = Learner([relay], books=self.books, metrics=self.metrics, clock=clock)
         courier = Courier(
             {"pool": Line(relay, world, FixedSecret())},
             scribe,
@@ -166,6 +168,7 @@ class Prober:
             clock=clock,
             accepted_before={},
             wakes=wakes,
+            learner=learner,
         )
         self.sender = Sender(courier, metrics=self.metrics, clock=clock)
         self.roster = Roster(
@@ -175,7 +178,12 @@ class Prober:
             metrics=self.metrics,
         )
         inherit(
-            remembered, roster=self.roster, books=self.books, journal=journal, metrics=self.metrics
+            remembered,
+            roster=self.roster,
+            learner=learner,
+            books=self.books,
+            journal=journal,
+            metrics=self.metrics,
         )
         for node in sorted(world.nodes):
             self.roster.joined(node)

@@ -10,6 +10,7 @@ from probe.core.model import Attempt
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
+from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
 from tests.engine.world import (
@@ -61,6 +62,7 @@ class World:
             {"pool": Line(RELAY, self.submitter, self.password)},
             scribe,
             books=self.books,
+            learner=Learner([RELAY], books=self.books, metrics=self.metrics, clock=self.clock),
             journal=self.journal,
             metrics=self.metrics,
             clock=self.clock,

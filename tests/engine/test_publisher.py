@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from probe.engine import publisher
+from probe.engine.learner import Learner
 from probe.engine.publisher import PRUNING, Publisher
 from tests.engine.test_roster import World as RosterWorld
 from tests.engine.world import KEY, NODE
@@ -24,10 +25,12 @@ class World(RosterWorld):
         self.pruned: list[float] = []
         self.journal.shift = self.shifted.append
         self.journal.prune = self.pruned.append
+        learner = Learner([], books=self.books, metrics=self.metrics, clock=self.clock)
         self.publisher = Publisher(
             books=self.books,
             desk=FakeDesk(),
             roster=self.roster,
+            learner=learner,
             overview=self.overview,
             journal=self.journal,
             metrics=self.metrics,
@@ -71,9 +74,11 @@ async def test_the_account_is_shown_as_it_is_and_a_retired_route_as_long_as_it_h
     assert world.metrics.count("level", KEY) == 1
     world.roster.retired(NODE)
     await world.turn()
+    world.publisher.publish()
     assert world.metrics.count("level", KEY) == 2
     world.books.post(world.ledger.abandoned(1))
     await world.turn(2)
+    world.publisher.publish()
     assert world.metrics.count("level", KEY) == 2
     assert world.metrics.count("forget_route", KEY) == 1
 

@@ -22,6 +22,12 @@ from tests.engine.test_books import World as BooksWorld
 from tests.engine.world import ACCEPTED, KEY, NODE, ROUTE
 
 
+class QuietDesk:
+    """Knows of no rival."""
+
+    conflict = False
+
+
 class FakeSender:
     """Knows which routes are due."""
 
@@ -53,7 +59,14 @@ class World(BooksWorld):
             books=self.books,
             metrics=self.metrics,
         )
-        self.overview = Overview(self.books, self.sender, FakeSupervisor(), clock=self.clock)
+        self.overview = Overview(
+            self.books,
+            self.sender,
+            FakeSupervisor(),
+            desk=QuietDesk(),
+            journal=self.journal,
+            clock=self.clock,
+        )
         self.read(1000.0)
 
     def fail(self, sequence: int) -> None:

@@ -66,10 +66,9 @@ class FakeJournal:
         await asyncio.sleep(0)
         return found
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
+    def arrived(self, record: Record, *, expunge: float) -> None:
         self.save(record)
         self.kept.append((record.places[-1], record.probe.sequence, expunge))
-        await asyncio.sleep(0)
 
     def give_up(self, mailbox: str, before: float, last: int) -> None:
         self.given_up.append((mailbox, before, last))
@@ -83,7 +82,7 @@ class FakeJournal:
     async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
         return []
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
         self.kept.append((place, sequence, expunge))
 
     async def cleaned(self, places: Sequence[Place]) -> None:

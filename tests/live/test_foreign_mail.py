@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 OTHER = "other@corp.test"
 NODE = "127.0.0.11"
 ROUTE = RouteKey("pool", NODE, "shop", "corp")
-QUICK = {"interval": "1s", "deadline": "2s", "give_up": "10m"}
+QUICK = {"interval": "1s", "deadline": "3s", "give_up": "10m"}
 DAY = 86400.0
 ORDINARY = b"From: a@shop.test\r\nTo: probe@corp.test\r\nSubject: Invoice\r\n\r\nPlease pay.\r\n"
 
@@ -105,12 +105,12 @@ def node(world: World) -> Pool:
 
 def settings(pool: Pool, **changes: object) -> dict[str, object]:
     return configuration(
-        pool, **{"defaults": QUICK, "mailboxes": {"corp": mailbox(pool, keep="2s")}, **changes}
+        pool, **{"defaults": QUICK, "mailboxes": {"corp": mailbox(pool, keep="3s")}, **changes}
     )
 
 
 def test_what_is_not_ours_is_counted_and_left_alone(world: World, node: Pool) -> None:
-    boxes = {"corp": mailbox(node, keep="2s"), "other": mailbox(node, OTHER)}
+    boxes = {"corp": mailbox(node, keep="3s"), "other": mailbox(node, OTHER)}
     prober = world.run(Prober(world, settings(node, mailboxes=boxes, routes=[{"mailbox": "corp"}])))
     append(node.dovecot, ORDINARY)
     prober.expect(delivered(prober, 1), "a probe is delivered")
@@ -210,6 +210,7 @@ def test_several_probers_share_a_mailbox(world: World, node: Pool) -> None:
     conflicts = [p.scrape().sum("mailprobe_instance_conflict") for p in (one, two, rival)]
     assert conflicts == [1, 0, 1]
     assert "Another prober runs as instance 'one'" in one.log.read_text()
+    assert "Another prober uses our instance name" in one.get("/")
     assert sum(one.content.count(b"Invoice") for one in lying(node.dovecot).values()) == 1
 
 
@@ -266,5 +267,30 @@ def test_what_came_before_the_mailbox_was_first_opened_is_good(world: World, nod
     assert good(scrape) == scrape.sum("mailprobe_delivered_total", folder="inbox")
     assert scrape.sum("mailprobe_probe_failures_total") == 0
     assert scrape.sum("mailprobe_probes_unknown_total") == 0
+    assert unmatched(scrape) == {}
+    assert scrape.unbalanced() == []
+
+
+def test_mail_of_a_route_that_is_no_more_accuses_nobody(world: World, node: Pool) -> None:
+    """Its sender left the configuration while messages of it were in flight."""
+    prober = world.run(Prober(world, settings(node)))
+    prober.expect(delivered(prober, 1), "a probe is delivered")
+    node.nodes[0].pause_queue_manager()
+    prober.expect(
+        lambda: prober.scrape().sum("mailprobe_in_flight") >= 2, "some messages are in flight"
+    )
+    prober.kill()
+    prober.write(settings(node, senders={"news": {"address": "news@shop.test"}}))
+    prober.start()
+    node.nodes[0].resume_queue_manager()
+
+    def arrived(sender: str, least: int) -> bool:
+        return prober.scrape().sum("mailprobe_delivered_total", sender=sender) >= least
+
+    prober.expect(lambda: arrived("shop", 2) and arrived("news", 2), "both arrive")
+    scrape = prober.scrape()
+    assert scrape.sum("mailprobe_loop_errors_total") == 0, prober.log_end()
+    assert scrape.sum("mailprobe_probe_failures_total") == 0
+    assert not list(scrape.samples("mailprobe_interval_seconds", sender="shop"))
     assert unmatched(scrape) == {}
     assert scrape.unbalanced() == []

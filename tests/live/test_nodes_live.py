@@ -4,6 +4,7 @@ import asyncio
 
 from probe.core.model import Node, NodePlan, Relay
 from probe.edges.resolver import DnsResolver
+from probe.edges.route import KernelRoutes
 from probe.engine.inspector import Inspector
 from tests.hand_turned import HandTurnedClock
 from tests.live.world import Nsd, World
@@ -37,7 +38,12 @@ async def test_nodes_follow_the_zone(world: World) -> None:
     nsd = world.run(Nsd(world, {ZONE: "smtp 20 A 192.0.2.1"}))
     clock, told = HandTurnedClock(), Told()
     inspector = Inspector(
-        [RELAY], DnsResolver([f"{nsd.address}:{nsd.port}"]), told, clock=clock, metrics=told
+        [RELAY],
+        DnsResolver([f"{nsd.address}:{nsd.port}"]),
+        told,
+        routes=KernelRoutes(),
+        clock=clock,
+        metrics=told,
     )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(inspector.run(unheard))
