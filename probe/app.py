@@ -42,7 +42,7 @@ from probe.metrics import Exporter
 log = logging.getLogger("probe.app")
 
 WEEK = 7 * 86400.0
-DRAIN = 1.5  # s that submissions under way are given when we stop.
+DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
 def run(settings: Settings) -> int:

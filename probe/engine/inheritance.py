@@ -27,6 +27,9 @@ def inherit(
     for key, moment in remembered.last_success.items():
         if roster.known(key):
             books.ledger.levels.of(key).remember(moment)
+    for key, moment in remembered.began.items():
+        if roster.known(key):
+            books.remember(key, moment)
     cause = UnknownCause.CLOCK if remembered.clock_stepped else None
     for record in remembered.open:
         key = record.probe.route
