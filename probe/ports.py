@@ -194,6 +194,16 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Launches:
+    """Probes that were launched close together."""
+
+    relay: str
+    mailbox: str
+    newest: float  # When the last of them was.
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the journal holds at start."""
 
@@ -202,6 +212,7 @@ class Remembered:
     accepted_before: dict[tuple[str, str, str, str], float]  # relay, node, sender, mailbox: when.
     stopped: float | None  # When the last run's journal was last written to.
     clock_stepped: bool  # The wall clock stepped between that moment and now.
+    launches: tuple[Launches, ...] = ()  # Of the last 24 hours, those of a minute together.
 
 
 class Journal(Protocol):

@@ -10,9 +10,16 @@ from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import Trouble, Unfit
 from probe.edges.journal_open import sensible
 from probe.edges.journal_rows import SELECT_PLACES, Value, kept_of
-from probe.ports import Remembered
+from probe.ports import Launches, Remembered
 
 NOTHING = Remembered((), {}, {}, None, False)
+
+_DAY, _MINUTE = 86400.0, 60.0
+_SELECT_LAUNCHES = """SELECT relay, mailbox, max(newest), sum(count) FROM (
+        SELECT route, CAST(launched / ? AS INTEGER) AS part, max(launched) AS newest,
+            count(*) AS count
+        FROM probes WHERE launched > ? GROUP BY route, part)
+    JOIN routes ON routes.id = route GROUP BY relay, mailbox, part"""
 
 _TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
 
@@ -32,7 +39,17 @@ def remember(file: JournalFile) -> Remembered:
         },
         stopped=None if stopped is None else stopped - file.offset,
         clock_stepped=stepped,
+        launches=_launches(file),
     )
+
+
+def _launches(file: JournalFile) -> tuple[Launches, ...]:
+    rows = file.select(_SELECT_LAUNCHES, (_MINUTE, file.now().wall - _DAY))
+    with sensible():
+        return tuple(
+            Launches(str(relay), str(mailbox), float(newest or 0) - file.offset, int(count or 0))
+            for relay, mailbox, newest, count in rows
+        )
 
 
 def salvage(file: JournalFile) -> Changes:
