@@ -27,12 +27,14 @@ from probe.engine.desk import Desk
 from probe.engine.inspector import Inspector
 from probe.engine.login_gate import LoginGate
 from probe.engine.overview import Overview
+from probe.engine.providers import ProviderFinder
 from probe.engine.publisher import Publisher
 from probe.engine.reaper import Reaper
 from probe.engine.roster import Roster
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Supervisor, Turn
+from probe.engine.throttle import Throttle
 from probe.engine.watcher import FolderWatcher
 from probe.metrics import Exporter
 from probe.ports import Remembered
@@ -107,11 +109,17 @@ class _Prober:
         self._books = Books(
             Ledger(self._sights), journal=journal, metrics=self._metrics, clock=clock
         )
+        self._throttle = Throttle(settings.limits, clock)
+        self._throttle.remember(self._remembered.launches)
         keys = [key.read().encode() for key in settings.tag_keys]
         self._desk = self._make_desk(keys)
         self._sender = Sender(self._make_courier(keys[0]), metrics=self._metrics, clock=clock)
         self._roster = Roster(
-            settings.plans, sender=self._sender, books=self._books, metrics=self._metrics
+            settings.plans,
+            throttle=self._throttle,
+            sender=self._sender,
+            books=self._books,
+            metrics=self._metrics,
         )
         self._supervisor = Supervisor(clock=clock, metrics=self._metrics)
         self._overview = Overview(self._books, self._sender, self._supervisor, clock=clock)
@@ -175,6 +183,7 @@ class _Prober:
         return Courier(
             {line.relay.name: line for line in self._lines()},
             scribe,
+            throttle=self._throttle,
             books=self._books,
             journal=self._journal,
             metrics=self._metrics,
@@ -211,9 +220,16 @@ class _Prober:
             clock=self._clock,
             metrics=self._metrics,
         )
+        finder = ProviderFinder(
+            self._settings.mailboxes,
+            self._resolver,
+            limit=self._roster.limit_mailbox,
+            clock=self._clock,
+        )
         reaper = Reaper(self._books, self._clock)
         return [
             (Loop.INSPECTOR, "nodes", inspector.run),
+            (Loop.INSPECTOR, "providers", finder.run),
             (Loop.SENDER, "slots", self._sender.run),
             (Loop.REAPER, "deadlines", reaper.run),
             (Loop.PUBLISHER, "gauges", self._publisher.run),

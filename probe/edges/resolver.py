@@ -80,6 +80,25 @@ class DnsResolver:
                 return _result(outcome)
         return await self._ask_for_all(name)
 
+    async def exchangers(self, domain: str) -> tuple[str, ...]:
+        """The hosts of a domain's MX records, the preferred first; none where it has none.
+
+        Raises ResolveFailure.
+        """
+        qname = _host_name(domain)
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                resolver = await self._resolver()
+                answer = await resolver.resolve(qname, "MX", raise_on_no_answer=False, search=False)
+        except dns.resolver.NXDOMAIN:
+            return ()
+        except dns.exception.DNSException as error:
+            raise ResolveFailure(_said(error)) from None
+        except TimeoutError:
+            raise ResolveFailure(f"no answer within {_DEADLINE:g} s") from None
+        records = sorted((one.preference, one.exchange.to_text()) for one in answer.rrset or ())
+        return tuple(host.rstrip(".").lower() for _, host in records[:MAX_ADDRESSES])
+
     async def _ask_for_all(self, name: str) -> Addresses:
         """The addresses, also for whoever asks for the same name meanwhile."""
         asked = self._asking[name] = asyncio.get_running_loop().create_future()

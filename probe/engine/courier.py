@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from probe.core import schedule
 from probe.core.lockout import Admission, Lockout
-from probe.core.model import Attempt, Loop, Node, Phase, Relay, Route, SkipCause
+from probe.core.model import Attempt, Loop, Node, Phase, Relay, Route, RouteKey, SkipCause
 from probe.core.outcome import (
     evidence,
     is_greylisting_candidate,
@@ -20,6 +20,7 @@ from probe.core.outcome import (
 from probe.core.record import Record
 from probe.engine.books import Books
 from probe.engine.scribe import Scribe
+from probe.engine.throttle import Throttle, Turn
 from probe.ports import Clock, Journal, Letter, Metrics, Secret, SecretUnreadable, Submitter
 
 log = logging.getLogger("probe.courier")
@@ -44,6 +45,7 @@ class Courier:
         lines: Mapping[str, Line],
         scribe: Scribe,
         *,
+        throttle: Throttle,
         books: Books,
         journal: Journal,
         metrics: Metrics,
@@ -54,6 +56,7 @@ class Courier:
         """`wakes`: set for the mailbox that a probe is on its way to."""
         self._lines = lines
         self._scribe = scribe
+        self._throttle = throttle
         self._books = books
         self._journal = journal
         self._metrics = metrics
@@ -68,18 +71,38 @@ class Courier:
         key = route.key
         self._metrics.lagged(max(0.0, self._clock.now() - slot))
         line = self._lines[key.relay]
-        admitted = await self._admitted(line)
-        self._metrics.scheduled(key)
-        if not admitted:
-            self._metrics.skipped(key, SkipCause.AUTH_BACKOFF)
+        if not await self._admitted(line):
+            self._skip(key, SkipCause.AUTH_BACKOFF)
             return
-        probe, letter = self._scribe.write(route, slot)
+        turn: Turn | None = None
         attempt: Attempt | None = None
+        try:
+            turn = await self._throttle.turn(key, slot + route.interval)
+            if turn is None:
+                self._skip(key, SkipCause.RATE_LIMIT)
+                return
+            self._metrics.scheduled(key)
+            attempt = await self._send(line, route, node, slot=slot, turn=turn)
+        finally:
+            if turn is not None:
+                turn.leave()
+            await self._answer(line, attempt)
+
+    def _skip(self, key: RouteKey, cause: SkipCause) -> None:
+        self._metrics.scheduled(key)
+        self._metrics.skipped(key, cause)
+
+    async def _send(
+        self, line: Line, route: Route, node: Node, *, slot: float, turn: Turn
+    ) -> Attempt | None:
+        """Journal, table, submission; None where something of ours broke."""
+        key = route.key
+        probe, letter = self._scribe.write(route, slot)
         try:
             self._books.ledger.launched(Record(probe), line.relay.timeouts)
             await self._journal.launch(probe)
             self._wakes[key.mailbox].set()
-            attempt = await self._submit(line, node, letter, sequence=probe.sequence)
+            attempt = await self._submit(line, node, letter, sequence=probe.sequence, turn=turn)
             self._books.post(self._books.ledger.submitted(probe.sequence, attempt))
             self._wakes[key.mailbox].set()
             self._note(route, attempt)
@@ -87,10 +110,12 @@ class Courier:
             log.exception("Probe %d on %s broke.", probe.sequence, key)
             self._metrics.failed(Loop.SENDER)
             self._books.post(self._books.ledger.abandoned(probe.sequence))
-        finally:
-            await self._answer(line, attempt)
+            return None
+        return attempt
 
-    async def _submit(self, line: Line, node: Node, letter: Letter, *, sequence: int) -> Attempt:
+    async def _submit(
+        self, line: Line, node: Node, letter: Letter, *, sequence: int, turn: Turn
+    ) -> Attempt:
         """Submit; a relay that does not know us yet is tried again, openly (RFC 6647)."""
 
         def entered(phase: Phase, moment: float) -> None:
@@ -109,7 +134,9 @@ class Courier:
             if record is not None:
                 self._metrics.greylisted(record.probe.route)
             self._books.ledger.entered(sequence, None, self._clock.now())
+            turn.leave()
             await self._clock.sleep_until(self._clock.now() + pause)
+            await turn.again()
 
     def _is_stranger(self, record: Record) -> bool:
         key = record.probe.route

@@ -23,6 +23,7 @@ class _Entry:
     route: Route
     node: Node
     since: float  # Slots up to here have been seen to.
+    due: float  # The next one.
     running: int = 0
 
 
@@ -47,10 +48,14 @@ class Sender:
         return bool(self._due)
 
     def add(self, route: Route, node: Node) -> None:
-        """A route is in force from now on."""
+        """A route is in force from now on, or has another interval."""
         now = self._clock.now()
-        self._entries[route.key] = _Entry(route, node, now)
-        heapq.heappush(self._due, (schedule.next_slot(route, now), route.key))
+        due = schedule.next_slot(route, now)
+        if entry := self._entries.get(route.key):  # What is running goes on with it.
+            entry.route, entry.node, entry.since, entry.due = route, node, now, due
+        else:
+            self._entries[route.key] = _Entry(route, node, now, due)
+        heapq.heappush(self._due, (due, route.key))
         self._changed.set()
 
     def remove(self, key: RouteKey) -> None:
@@ -81,12 +86,13 @@ class Sender:
     def _start_due(self, probes: asyncio.TaskGroup) -> None:
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
-            entry = self._entries.get(heapq.heappop(self._due)[1])
-            if entry is None:
+            due, key = heapq.heappop(self._due)
+            entry = self._entries.get(key)
+            if entry is None or entry.due != due:  # The route has gone, or has come anew.
                 continue
             *missed, slot = schedule.slots(entry.route, entry.since, now)
-            entry.since = now
-            heapq.heappush(self._due, (schedule.next_slot(entry.route, now), entry.route.key))
+            entry.since, entry.due = now, schedule.next_slot(entry.route, now)
+            heapq.heappush(self._due, (entry.due, key))
             for _ in missed:
                 self._skip(entry, SkipCause.OVERLAP)
             self._start(entry, slot, probes)

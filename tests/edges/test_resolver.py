@@ -11,7 +11,7 @@ import pytest
 
 from probe.edges.resolver import MAX_ADDRESSES, DnsResolver
 from probe.ports import Addresses, ResolveFailure
-from tests.dns_server import ScriptedDns, garbage, rcode, records, scripted_dns, silence
+from tests.dns_server import Script, ScriptedDns, garbage, rcode, records, scripted_dns, silence
 
 NAME = "mx.test"
 NODATA = records()
@@ -229,3 +229,29 @@ class TestTheSystemsResolver:
         hosts.write_text("192.0.2.1 mx.test\n")
         resolver = DnsResolver([server.address], hosts=hosts)
         assert (await resolver.addresses(NAME)).addresses == ()
+
+
+async def test_the_exchangers_of_a_domain_in_the_order_of_their_preference(
+    server: ScriptedDns, resolver: DnsResolver
+) -> None:
+    server.scripts["corp.test", "MX"] = records(
+        "corp.test 60 MX 20 Backup.corp.test.", "corp.test 60 MX 10 aspmx.l.google.com."
+    )
+    assert await resolver.exchangers("corp.test") == ("aspmx.l.google.com", "backup.corp.test")
+
+
+async def test_a_domain_without_mx_or_without_existence_has_no_exchangers(
+    server: ScriptedDns, resolver: DnsResolver
+) -> None:
+    server.scripts["corp.test", "MX"] = records()
+    assert await resolver.exchangers("corp.test") == ()
+    assert await resolver.exchangers("nowhere.test") == ()
+
+
+@pytest.mark.parametrize("script", [silence, garbage, rcode(dns.rcode.SERVFAIL)])
+async def test_exchangers_that_nobody_tells_are_a_failure(
+    server: ScriptedDns, resolver: DnsResolver, script: Script
+) -> None:
+    server.scripts["corp.test", "MX"] = script
+    with pytest.raises(ResolveFailure, match=r"127\.0\.0\.1"):
+        await resolver.exchangers("corp.test")

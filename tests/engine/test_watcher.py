@@ -18,33 +18,7 @@ from probe.core.model import Folder, ImapServer, Mailbox, Place
 from probe.engine.login_gate import LoginGate
 from probe.engine.watcher import FolderWatcher
 from probe.ports import Fetched, ImapFailure, ImapLoginRefused, Position
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time jumps to the next timer when nothing else is to be done."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._virtual = 0.0
-
-    def time(self) -> float:
-        return self._virtual
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self._virtual = max(self._virtual, self._scheduled[0].when())
-        super()._run_once()
-
-
-class LoopClock:
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self, moment: float) -> float:
-        return moment
-
-    async def sleep_until(self, moment: float) -> None:
-        await asyncio.sleep(moment - self.now())
+from tests.engine.virtual import LoopClock, VirtualLoop
 
 
 @dataclass
