@@ -112,6 +112,7 @@ class Session(Protocol):
     uidvalidity: int
     uidnext: int  # As of the SELECT.
     can_uidplus: bool
+    certificate_end: float | None  # Unix time: the earliest end in the server's chain.
 
     @property
     def exists(self) -> int:
@@ -138,6 +139,9 @@ class Session(Protocol):
 
     async def remove(self, uids: Sequence[int]) -> None:
         """Flag as deleted and UID EXPUNGE these; without UIDPLUS only flag."""
+
+    async def quota(self) -> float | None:
+        """The share of its quota that the folder's mailbox uses (RFC 9208); None without one."""
 
 
 class MailboxReader(Protocol):
@@ -365,6 +369,12 @@ class Metrics(Protocol):
 
     def read(self, mailbox: str, *, up: bool, last_ok: float | None) -> None:
         """Whether a mailbox can be read, and when it last could (None: never yet)."""
+
+    def filled(self, mailbox: str, share: float | None) -> None:
+        """How much of its quota a mailbox uses; None where it has none."""
+
+    def mailbox_certified(self, mailbox: str, end: float) -> None:
+        """The earliest end in the certificate chain that the IMAP server showed."""
 
     def ran(self, loop: Loop, when: float) -> None:
         """A loop has turned."""
