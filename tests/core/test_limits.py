@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.allowance import Limits, RelayLimits
-from probe.core.limits import DAY, fitted, rates
+from probe.core.forecast import daily
+from probe.core.limits import DAY, fitted
 from probe.core.model import Route, RouteKey
 
 
@@ -52,10 +53,22 @@ def test_a_mailbox_stretches_its_own_routes_over_all_relays_and_no_others() -> N
         assert after.interval == pytest.approx(before.interval * (factor if limited else 1.0))
 
 
-def test_the_slower_of_relay_and_mailbox_holds() -> None:
-    relay, mailbox = Limits({"pool": RelayLimits(per_minute=12)}), Limits(mailboxes={"mail": 2000})
-    both = intervals(Limits(relay.relays, mailbox.mailboxes))
-    assert both == [max(two) for two in zip(intervals(relay), intervals(mailbox), strict=True)]
+def test_where_two_limits_meet_the_slower_holds() -> None:
+    relay, mailbox = {"pool": RelayLimits(per_minute=12)}, {"mail": 2000}
+    found = intervals(Limits(relay, mailbox))
+    of_mail = 3 * DAY / 2000 / 0.99
+    assert found[1::2] == [pytest.approx(of_mail)] * 3
+    rest = 0.99 * 12 / 60 - 3 / of_mail
+    assert found[::2] == [pytest.approx(max(15.0, 3 / rest))] * 3
+
+
+def test_what_a_slow_relay_leaves_of_a_mailbox_goes_to_the_other_relays() -> None:
+    routes = [route("slow", "n1", "mail"), route("fast", "n1", "mail")]
+    found = intervals(Limits({"slow": RelayLimits(per_day=100)}, {"mail": 2000}), routes)
+    assert found == [
+        pytest.approx(DAY / 100 / 0.99),
+        pytest.approx(DAY / (0.99 * 2000 - 0.99 * 100)),
+    ]
 
 
 LIMIT = st.none() | st.integers(1, 100_000)
@@ -82,10 +95,9 @@ def test_no_limit_is_ever_exceeded_and_nothing_comes_more_often(
     found = fitted(routes, Limits(relays, mailboxes))
     assert [one.key for one in found] == [one.key for one in routes]
     assert all(new.interval >= old.interval for new, old in zip(found, routes, strict=True))
-    by_relay, by_mailbox = rates(found)
-    for name, rate in by_relay.items():
+    for name, messages in daily(found, lambda key: key.relay).items():
         limits = relays.get(name, RelayLimits())
-        assert limits.per_minute is None or rate * 60 <= limits.per_minute
-        assert limits.per_day is None or rate * DAY <= limits.per_day
-    for name, rate in by_mailbox.items():
-        assert name not in mailboxes or rate * DAY <= mailboxes[name]
+        assert limits.per_minute is None or messages / 1440 <= limits.per_minute
+        assert limits.per_day is None or messages <= limits.per_day
+    for name, messages in daily(found, lambda key: key.mailbox).items():
+        assert name not in mailboxes or messages <= mailboxes[name]

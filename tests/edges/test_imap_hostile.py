@@ -22,7 +22,7 @@ Read = asyncio.StreamReader
 Write = asyncio.StreamWriter
 Script = Callable[[Read, Write], Awaitable[None]]
 
-CAPABILITIES = "IMAP4rev1 IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
+CAPABILITIES = "IMAP4rev1 QUOTA IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
 
 
 @dataclass
@@ -84,6 +84,7 @@ def honest(**special: str | bytes) -> Script:
         "FETCH": "TAG OK\r\n",
         "STORE": "TAG OK\r\n",
         "EXPUNGE": "TAG OK\r\n",
+        "GETQUOTAROOT": "* QUOTAROOT INBOX x\r\n* QUOTA x (STORAGE 1 4)\r\nTAG OK\r\n",
         "IDLE": "+ idling\r\n",
         "DONE": "TAG OK done\r\n",
         "LOGOUT": "* BYE\r\nTAG OK\r\n",
@@ -115,6 +116,7 @@ async def use_all(reader: ImapReader) -> None:
         await session.search(1)
         await session.search_tagged(1, 3)
         await session.fetch([9], body=True)
+        await session.quota()
         await session.idle(0.01)
         await session.poll()
         await session.remove([9])
@@ -139,6 +141,33 @@ async def test_an_honest_server_is_read() -> None:
     async with serving(honest()) as port:
         await use_all(reader_of(port))
         assert await reader_of(port).junk_folder() == 'Spam "x"'
+
+
+QUOTAS = {
+    "storage": ('* QUOTA "" (STORAGE 10 512)', 10 / 512),
+    "the fullest": ('* QUOTA "a (b" (STORAGE 10 512 MESSAGE 9 10)\r\n* QUOTA c (STORAGE 1 2)', 0.9),
+    "over": ("* QUOTA root (STORAGE 600 512)", 600 / 512),
+    "literal root": ("* QUOTA {3}\r\na(b (STORAGE 1 4)", 0.25),
+    "empty": ('* QUOTA "" ()', None),
+    "no limit": ('* QUOTA "" (STORAGE 10 0)', None),
+    "garbage": ("* QUOTA ((STORAGE -1 x y 1e9 STORAGE", None),
+    "huge": (f"* QUOTA x (STORAGE {'9' * 400} 1)", None),
+    "no root": ("* QUOTAROOT INBOX", None),
+}
+
+
+@pytest.mark.parametrize(("said", "share"), QUOTAS.values(), ids=QUOTAS)
+async def test_the_quota_as_servers_say_it(said: str, share: float | None) -> None:
+    script = honest(GETQUOTAROOT=f"{said}\r\nTAG OK\r\n")
+    async with serving(script) as port, reader_of(port).open("INBOX") as session:
+        assert await session.quota() == share
+
+
+async def test_a_server_that_refuses_to_tell_the_quota_can_still_be_read() -> None:
+    script = honest(GETQUOTAROOT="TAG NO [NOPERM] no\r\n")
+    async with serving(script) as port, reader_of(port).open("INBOX") as session:
+        assert await session.quota() is None
+        assert await session.search(1) == [9, 10, 11]
 
 
 BROKEN = {
@@ -170,6 +199,7 @@ BROKEN = {
     ),
     "endless_line": (honest(NOOP="* " + "x" * 3_000_000), "line of more than"),
     "plus_for_nothing": (honest(NOOP="+ go on\r\n"), "nobody offered"),
+    "silent_quota": (honest(GETQUOTAROOT=""), "GETQUOTAROOT: no end"),
     "silent_expunge": (honest(EXPUNGE=""), "EXPUNGE: no end"),
 }
 

@@ -33,6 +33,8 @@ class Box:
     logins: list[float] = field(default_factory=list)
     refuses: bool = False
     keeps: bool = False  # Nothing can be removed.
+    used: float | None = 0.5  # Of its quota.
+    hides: bool = False  # The quota cannot be read.
     calls: list[tuple[float, str]] = field(default_factory=list)
     fetched: int = 0
     news: int = 0
@@ -57,6 +59,7 @@ class Box:
 
 class BoxSession:
     can_uidplus = True
+    certificate_end = 2e9
 
     def __init__(self, box: Box, folder: str) -> None:
         self.box, self.folder = box, folder
@@ -122,6 +125,12 @@ class BoxSession:
         for uid in uids:
             self.box.mails.pop(uid, None)
 
+    async def quota(self) -> float | None:
+        await self._call("quota")
+        if self.box.hides:
+            raise ImapFailure("no end within 10 s")
+        return self.box.used
+
 
 class BoxReader:
     def __init__(self, inbox: Box, junk: Box | None = None) -> None:
@@ -176,6 +185,8 @@ class Taker:
     proofs: list[float] = field(default_factory=list)
     blind: list[tuple[float, str]] = field(default_factory=list)
     missing: int = 0
+    shares: list[tuple[float, float | None]] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
     refusing: bool = False
 
     def wake(self, mailbox: str) -> asyncio.Event:
@@ -205,6 +216,12 @@ class Taker:
 
     def absent(self, mailbox: str, folder: Folder) -> None:
         self.missing += 1
+
+    def filled(self, mailbox: str, share: float | None) -> None:
+        self.shares.append((asyncio.get_running_loop().time(), share))
+
+    def certified(self, mailbox: str, end: float) -> None:
+        self.ends.append(end)
 
     @property
     def uids(self) -> list[int]:
@@ -548,3 +565,25 @@ def test_cancelled_at_any_moment_it_ends(turns: int) -> None:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(scenario())
+
+
+@virtual
+async def test_the_quota_is_read_at_once_and_every_five_minutes_by_the_inbox_only() -> None:
+    world = World(Box(), Box())
+    async with world.watching(), world.watching(Folder.JUNK):
+        await asyncio.sleep(5)
+        world.box.used = None
+        await asyncio.sleep(295 + 35)
+        assert [share for _, share in world.desk.shares] == [0.5, None]
+        assert world.desk.shares[0][0] < 1
+    assert set(world.desk.ends) == {2e9}
+
+
+@virtual
+async def test_a_quota_that_cannot_be_read_is_asked_for_less_and_less_often() -> None:
+    world = World(Box(hides=True))
+    async with world.watching():
+        await asyncio.sleep(6 * 3600)
+    assert 6 <= world.box.count("quota") <= 10
+    assert len(world.desk.blind) == world.box.count("quota")
+    assert world.desk.shares == []

@@ -70,6 +70,14 @@ namespace inbox {{
     special_use = \\Junk
   }}
 }}
+mail_plugins = quota
+protocol imap {{
+  mail_plugins = $mail_plugins imap_quota
+}}
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:messages=1000000
+}}
 service imap-login {{
   inet_listener imap {{
     port = {imap}
@@ -269,6 +277,8 @@ class Taker:
     taken: list[tuple[Place, float, bool, Fetched]] = field(default_factory=list)
     proofs: list[float] = field(default_factory=list)
     blind: list[tuple[float, str]] = field(default_factory=list)
+    shares: list[float | None] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self, mailbox: str) -> asyncio.Event:
@@ -298,6 +308,13 @@ class Taker:
 
     def absent(self, mailbox: str, folder: Folder) -> None:
         raise AssertionError("there is a junk folder")
+
+    def filled(self, mailbox: str, share: float | None) -> None:
+        self.shares.append(share)
+        self.changed.set()
+
+    def certified(self, mailbox: str, end: float) -> None:
+        self.ends.append(end)
 
     def accept(self) -> None:
         self.expected = Expectation(1, self.clock.now())
@@ -357,6 +374,17 @@ async def test_mail_is_seen_under_every_kind_of_tls(dovecot: Dovecot, tls: TlsMo
     assert message.header.endswith(b"\r\n\r\n")
     assert message.body == b"body\r\n"
     assert message.size == len(message.header) + len(message.body)
+
+
+async def test_the_quota_and_the_end_of_the_certificate_are_told(dovecot: Dovecot) -> None:
+    for _ in range(5):
+        dovecot.deliver("quota")
+    desk = Taker()
+    async with watching(reader_of(dovecot, "quota", TlsMode.STARTTLS), desk, Memory()):
+        await desk.until(lambda: desk.shares)
+    assert desk.shares == [5 / 1000000]
+    pem = (dovecot.directory / "server.pem").read_bytes()
+    assert desk.ends == [x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()]
 
 
 @pytest.mark.parametrize("tls", [TlsMode.STARTTLS, TlsMode.IMPLICIT])
