@@ -15,11 +15,9 @@ from probe.ports import Launches, Remembered
 NOTHING = Remembered((), {}, {}, None, False)
 
 _DAY, _MINUTE = 86400.0, 60.0
-_SELECT_LAUNCHES = """SELECT relay, mailbox, max(newest), sum(count) FROM (
-        SELECT route, CAST(launched / ? AS INTEGER) AS part, max(launched) AS newest,
-            count(*) AS count
-        FROM probes WHERE launched > ? GROUP BY route, part)
-    JOIN routes ON routes.id = route GROUP BY relay, mailbox, part"""
+_SELECT_LAUNCHES = """SELECT relay, mailbox, max(launched), count(*)
+    FROM probes JOIN routes ON routes.id = probes.route WHERE launched > ?
+    GROUP BY relay, mailbox, CAST(launched / ? AS INTEGER)"""
 
 _TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
 
@@ -44,7 +42,7 @@ def remember(file: JournalFile) -> Remembered:
 
 
 def _launches(file: JournalFile) -> tuple[Launches, ...]:
-    rows = file.select(_SELECT_LAUNCHES, (_MINUTE, file.now().wall - _DAY))
+    rows = file.select(_SELECT_LAUNCHES, (file.now().wall - _DAY, _MINUTE))
     with sensible():
         return tuple(
             Launches(str(relay), str(mailbox), float(newest or 0) - file.offset, int(count or 0))
