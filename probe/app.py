@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from probe.config import Settings
+from probe.core.control import Seal
 from probe.core.ledger import Ledger
 from probe.core.model import Folder, Loop, Mailbox, UnknownCause
 from probe.core.record import Record
@@ -111,9 +112,9 @@ class _Prober:
         )
         self._throttle = Throttle(settings.limits, clock)
         self._throttle.remember(self._remembered.launches)
-        keys = [key.read().encode() for key in settings.tag_keys]
-        self._desk = self._make_desk(keys)
-        self._sender = Sender(self._make_courier(keys[0]), metrics=self._metrics, clock=clock)
+        self._keys = [key.read().encode() for key in settings.tag_keys]
+        self._desk = self._make_desk()
+        self._sender = Sender(self._make_courier(), metrics=self._metrics, clock=clock)
         self._roster = Roster(
             settings.plans,
             throttle=self._throttle,
@@ -155,11 +156,11 @@ class _Prober:
 
     # ---- building
 
-    def _make_desk(self, keys: list[bytes]) -> Desk:
+    def _make_desk(self) -> Desk:
         give_ups = [plan.give_up for plan in self._settings.plans.values()]
         return Desk(
             instance=self._settings.instance,
-            keys=keys,
+            keys=self._keys,
             lifetime=max([WEEK, *give_ups]),
             senders=self._senders,
             mailboxes=self._mailboxes,
@@ -171,10 +172,10 @@ class _Prober:
             wakes=self._wakes,
         )
 
-    def _make_courier(self, key: bytes) -> Courier:
+    def _make_courier(self) -> Courier:
         scribe = Scribe(
             instance=self._settings.instance,
-            key=key,
+            key=self._keys[0],
             senders=self._senders,
             mailboxes=self._mailboxes,
             journal=self._journal,
@@ -226,7 +227,7 @@ class _Prober:
             limit=self._roster.limit_mailbox,
             clock=self._clock,
         )
-        reaper = Reaper(self._books, self._clock)
+        reaper = Reaper(self._books)
         return [
             (Loop.INSPECTOR, "nodes", inspector.run),
             (Loop.INSPECTOR, "providers", finder.run),
@@ -240,6 +241,12 @@ class _Prober:
         secret = self._settings.imap_passwords[mailbox.name]
         reader = ImapReader(mailbox, secret, self._resolver)
         gate = LoginGate(secret, self._clock)
+        seal = Seal(
+            self._settings.instance,
+            self._journal.id,
+            self._clock.wall(self._journal.created),
+            self._keys,
+        )
 
         def watch(folder: Folder) -> Turn:
             return lambda beat: FolderWatcher(
@@ -251,6 +258,7 @@ class _Prober:
                 gate=gate,
                 chance=random.Random(),
                 turned=beat,
+                seal=seal if folder is Folder.INBOX else None,
             ).run()
 
         return [
@@ -271,7 +279,7 @@ class _Prober:
     def _restore(self, remembered: Remembered) -> None:
         for key, moment in remembered.last_success.items():
             if self._roster.known(key):
-                self._books.ledger.levels.of(key).last_success = moment
+                self._books.ledger.levels.of(key).remember(moment)
         for record in remembered.open:
             self._take_over(record, clock_stepped=remembered.clock_stepped)
         if remembered.open:

@@ -13,7 +13,7 @@ from probe.core.model import Mailbox, TlsMode
 from probe.edges.imap_grammar import folder_name, junk_name, quoted, readable
 from probe.edges.imap_session import ImapSession, within
 from probe.edges.imap_wire import Answer, Wire
-from probe.edges.tls import chain_of, earliest_end
+from probe.edges.tls import certificate_end, trusting
 from probe.ports import (
     ImapFailure,
     ImapLoginRefused,
@@ -54,7 +54,7 @@ class ImapReader:
                 wire,
                 folder_name(folder),
                 self._deadline,
-                certificate_end=None if shown is None else earliest_end(chain_of(shown)),
+                certificate_end=None if shown is None else certificate_end(shown),
             )
             await session.select()
             yield session
@@ -101,7 +101,7 @@ class ImapReader:
 
     async def _context(self) -> ssl.SSLContext:
         # In a thread, because it reads and parses some 140 certificates.
-        return await asyncio.to_thread(ssl.create_default_context, cafile=self._server.ca_file)
+        return await asyncio.to_thread(trusting, self._server.ca_file)
 
     async def _reach(self, wire: Wire, implicit: ssl.SSLContext | None) -> None:
         """TCP, and implicit TLS, to the first address that takes it."""

@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 from probe.core.model import Place, Probe
 from probe.core.record import Record
 from probe.edges.journal_backlog import Backlog, View
-from probe.edges.journal_changes import Kept
+from probe.edges.journal_changes import GivenUp, Kept
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import JournalLocked
 from probe.edges.journal_open import boot_id
@@ -117,6 +117,11 @@ class SqliteJournal:
             batch.changes.put(record)
             batch.changes.keep(Kept(record.places[-1], record.probe.sequence, expunge))
         await self._durable()
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        """What is open and judged of this mailbox is lost, if that was due before this moment."""
+        with self._backlog as batch:
+            batch.changes.give_up(GivenUp(mailbox, before, last))
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         """How far this folder was read."""

@@ -35,6 +35,11 @@ class CertificateRejected(ssl.SSLError):
         self.text = error.verify_message
         self.chain = chain
 
+    @property
+    def end(self) -> float | None:
+        """When the first of the chain ends (Unix time); None if nothing could be read."""
+        return _earliest(self.chain)
+
 
 class _Witness(ssl.SSLObject):
     """A TLS connection that tells what the server showed, even if that did not verify."""
@@ -43,7 +48,7 @@ class _Witness(ssl.SSLObject):
         try:
             super().do_handshake()
         except ssl.SSLCertVerificationError as error:
-            raise CertificateRejected(error, chain_of(self)) from error
+            raise CertificateRejected(error, _chain(self)) from error
 
 
 class CaFileUnreadable(Exception):
@@ -61,31 +66,30 @@ class Verification:
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The context for every connection. Raises CaFileUnreadable.
-
-        What it accepts is the same on every Python: 3.13 alone would refuse private CAs for
-        formal defects (VERIFY_X509_STRICT) that no mail client minds.
-        """
+        """The context for every connection. Raises CaFileUnreadable."""
         try:
-            context = ssl.create_default_context(cafile=self._ca_file)
+            context = trusting(self._ca_file)
         except OSError as error:  # An ssl.SSLError too, where there is no certificate in it.
             raise CaFileUnreadable(f"ca_file {self._ca_file}: {error}") from error
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
         context.sslobject_class = _Witness
         return context
 
 
-def chain_of(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
-    """The certificates that the server sent, the leaf first, without those nobody can read."""
-    # SSLObject has a method for this from Python 3.13 on only.
-    shown = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
-    return tuple(_readable(certificate.public_bytes() for certificate in shown or ()))
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """A context that verifies against these CAs, or the system's. Raises OSError.
+
+    What it accepts is the same on every Python: 3.13 alone would refuse private CAs for formal
+    defects (VERIFY_X509_STRICT) that no mail client minds.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
+    return context
 
 
-def earliest_end(chain: Sequence[x509.Certificate]) -> float | None:
-    """When the first certificate of a chain ends (Unix time); None for no chain."""
-    return min((one.not_valid_after_utc.timestamp() for one in chain), default=None)
+def certificate_end(connection: ssl.SSLObject) -> float | None:
+    """When the first of the certificates that a server showed ends (Unix time), if it did."""
+    return _earliest(_chain(connection))
 
 
 def explained(error: ssl.SSLError, name: str) -> str:
@@ -133,6 +137,17 @@ def _names(chain: Sequence[x509.Certificate]) -> str:
     names = [clean(str(one.value), _LIMIT) for one in found]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
+
+
+def _chain(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
+    """The certificates that the server sent, the leaf first, without those nobody can read."""
+    # SSLObject has a method for this from Python 3.13 on only.
+    shown = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    return tuple(_readable(certificate.public_bytes() for certificate in shown or ()))
+
+
+def _earliest(chain: Sequence[x509.Certificate]) -> float | None:
+    return min((one.not_valid_after_utc.timestamp() for one in chain), default=None)
 
 
 def _readable(shown: Iterable[str]) -> Iterable[x509.Certificate]:

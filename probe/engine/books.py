@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from probe.core.ledger import Arrived, Change, Copied, Event, GaveUp, Judged, Ledger, Returned, Sent
-from probe.core.model import Part, RouteKey
+from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Returned, Sent
+from probe.core.ledger import Ledger
+from probe.core.model import Part, Reason, RouteKey
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
-from probe.core.tag import short
+from probe.core.tag import read, short
 from probe.ports import Clock, Journal, Level, Metrics
 
 log = logging.getLogger("probe.verdict")
@@ -24,6 +25,7 @@ class History:
     """What the status page shows of a route beside its numbers."""
 
     began: float
+    in_force: bool = True  # Else its node is gone, and something of it is still open.
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=KEPT))
     evidence: str = ""  # The newest failure, in words.
 
@@ -40,7 +42,11 @@ class Books:
 
     def open(self, route: RouteKey) -> None:
         """A route is in force."""
-        self.histories.setdefault(route, History(began=self._clock.now()))
+        self.histories.setdefault(route, History(began=self._clock.now())).in_force = True
+
+    def retire(self, route: RouteKey) -> None:
+        """A route is no longer in force."""
+        self.histories[route].in_force = False
 
     def drop(self, route: RouteKey) -> None:
         """A retired route has nothing open any more."""
@@ -53,8 +59,25 @@ class Books:
             self._journal.save(change.record)
             self.count(change)
 
+    def tick(self) -> None:
+        """Time has passed."""
+        self.post(self.ledger.tick(self._clock.now()))
+        for shelf in self.ledger.lapse():
+            self._journal.give_up(shelf.mailbox, shelf.end, shelf.last)
+            for lapse in shelf.lapses.values():
+                for _ in range(lapse.count):
+                    self._metrics.lost(lapse.route)
+            count = sum(lapse.count for lapse in shelf.lapses.values())
+            fields = {"mailbox": shelf.mailbox, "count": count, "verdict": "lost"}
+            log.warning("Probes were given up.", extra={"fields": fields})
+
     def count(self, change: Change) -> None:
-        """Count and log what was saved elsewhere."""
+        """Count and log what was saved elsewhere.
+
+        What still comes of a route that was forgotten, or is not configured any more, is nobody's.
+        """
+        if change.record.probe.route not in self.histories:
+            return
         for event in change.events:
             self._count(change.record, event)
 
@@ -68,9 +91,13 @@ class Books:
             undecided=level.undecided,
             in_flight=level.in_flight,
             overdue=level.overdue,
-            oldest_unanswered=None if oldest is None else self._clock.wall(oldest),
-            last_success=self._clock.wall(success),
+            oldest_unanswered=None if oldest is None else self._wall(oldest),
+            last_success=self._wall(success),
         )
+
+    def _wall(self, moment: float) -> float:
+        # To the ms: what stays the same must not seem to change with each reading of the clocks.
+        return round(self._clock.wall(moment), 3)
 
     def _count(self, record: Record, event: Event) -> None:
         key = record.probe.route
@@ -96,13 +123,14 @@ class Books:
 
     def _judged(self, record: Record, verdict: Verdict) -> None:
         key = record.probe.route
-        if key in self.histories:
-            self.histories[key].verdicts.append(verdict)
+        self.histories[key].verdicts.append(verdict)
         match verdict:
             case Good():
                 self._metrics.judged(key, None)
             case Bad(reason):
                 self._metrics.judged(key, reason)
+                if words := _accusation(reason, record.probe.deadline):
+                    self.note(key, words)
             case Unknown(cause):
                 self._metrics.unknown(key, cause)
             case _:
@@ -142,6 +170,41 @@ def word(verdict: Verdict) -> str:
             assert_never(verdict)
 
 
+def _accusation(reason: Reason, deadline: float) -> str:
+    """Why a probe failed, in words; nothing where what was seen of it has been noted better."""
+    match reason:
+        case Reason.DNS_ERROR:
+            return "the name was not resolved in time"
+        case Reason.CONNECT_TIMEOUT:
+            return "no connection came about in time"
+        case Reason.GREETING_TIMEOUT:
+            return "no greeting came in time"
+        case Reason.TIMEOUT:
+            return "a reply did not come in time"
+        case Reason.ACK_LOST:
+            return f"no reply to the final dot came, and no message within {deadline:g} s"
+        case Reason.OVERDUE:
+            return f"accepted, and not there {deadline:g} s later"
+        case Reason.JUNK:
+            return "it came into the junk folder"
+        case Reason.PROBER_ERROR:
+            return "the prober itself failed"
+        case (
+            Reason.CONNECT_REFUSED
+            | Reason.CONNECTION_LOST
+            | Reason.TLS_ERROR
+            | Reason.AUTH_REJECTED
+            | Reason.TEMP_REJECT
+            | Reason.PERM_REJECT
+            | Reason.PROTOCOL_ERROR
+            | Reason.BOUNCED
+            | Reason.CONTENT
+        ):
+            return ""
+        case _:
+            assert_never(reason)
+
+
 def _altered(part: Part) -> str:
     match part:
         case Part.BODY:
@@ -159,7 +222,8 @@ def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
     fields: dict[str, object] = {
         "route": str(probe.route),
         "sequence": probe.sequence,
-        "tag": short(probe.token),
+        # What a damaged journal gives back as a token is none.
+        "tag": short(probe.token) if read(probe.token) else "",
         "verdict": verdict,
     }
     if record.arrived is not None and record.accepted is not None:

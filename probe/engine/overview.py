@@ -29,18 +29,17 @@ class Overview:
 
     def refresh(self) -> None:
         """Notice that the state has changed."""
-        state = overall([standing(h.verdicts) for h in self._books.histories.values()])
+        state = overall([standing(history.verdicts) for _, history in self._in_force()])
         if state is not self._state:
             self._state, self._since = state, self._clock.now()
 
     def status(self) -> Status:
         """Everything at this moment."""
         self.refresh()
-        routes = sorted(self._books.histories.items())
         return Status(
             state=self._state,
             since=self._clock.wall(self._since),
-            routes=tuple(self._route(key, history) for key, history in routes),
+            routes=tuple(self._route(key, history) for key, history in self._in_force()),
         )
 
     def health(self) -> Health:
@@ -54,6 +53,11 @@ class Overview:
             ready=ready,
             detail=detail if stalled else "" if ready else waiting,
         )
+
+    def _in_force(self) -> list[tuple[RouteKey, History]]:
+        """The routes that are probed, in order: one whose node is gone says nothing any more."""
+        histories = sorted(self._books.histories.items())
+        return [(key, history) for key, history in histories if history.in_force]
 
     def _route(self, key: RouteKey, history: History) -> RouteStatus:
         level = self._books.level(key)

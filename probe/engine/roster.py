@@ -56,8 +56,7 @@ class Roster:
         for route in self._nodes.pop(node, []):
             del self._in_force[route.key]
             self._sender.remove(route.key)
-            self._metrics.retire_route(route.key)
-            self._retired.add(route.key)
+            self._retire(route.key)
         self._metrics.retire_node(node)
         self._fit()
 
@@ -86,6 +85,10 @@ class Roster:
             return
         self._books.open(key)
         self._metrics.add_route(_route(key, self._plans[key.relay, key.sender, key.mailbox]))
+        self._retire(key)
+
+    def _retire(self, key: RouteKey) -> None:
+        self._books.retire(key)
         self._metrics.retire_route(key)
         self._retired.add(key)
 

@@ -20,8 +20,10 @@ from probe.core.cadence import (
     retry_delay,
     search_period,
 )
+from probe.core.control import Seal
 from probe.core.model import Folder, Place
 from probe.engine.cleaner import FolderCleaner
+from probe.engine.control import FolderControl
 from probe.engine.gauge import QuotaGauge
 from probe.engine.login_gate import LoginGate
 from probe.engine.scan import FolderScan
@@ -91,7 +93,9 @@ class FolderWatcher:
         gate: LoginGate,
         chance: random.Random,
         turned: Callable[[], None],
+        seal: Seal | None = None,
     ) -> None:
+        """With a `seal`, control messages are put into the folder."""
         self._reader = reader
         self._mailbox = reader.mailbox.name
         self._folder = folder
@@ -102,13 +106,14 @@ class FolderWatcher:
         self._chance = chance
         self._turned = turned
         self._cleaner = FolderCleaner(
-            self._mailbox,
+            reader.mailbox,
             journal=journal,
             clock=clock,
             is_ours=desk.is_ours,
             wants_body=desk.wants_body,
         )
         self._gauge = QuotaGauge(clock, lambda share: desk.filled(self._mailbox, share))
+        self._control = FolderControl(reader.mailbox, seal, clock=clock, chance=chance)
         self._failures = 0  # In a row.
         self._first_start = False  # Nothing that was there before us is awaited.
         self._position = Position(self._mailbox, "", 0, 0, scanned=False)
@@ -161,6 +166,7 @@ class FolderWatcher:
         if session.certificate_end is not None:
             self._desk.certified(self._mailbox, session.certificate_end)
         await self._take_up(session)
+        await self._control.begin(session)
         while True:
             self._turned()
             await self._round(session)
@@ -190,22 +196,27 @@ class FolderWatcher:
     async def _round(self, session: Session) -> None:
         """One poll, and what follows from it."""
         began = self._clock.now()
-        expected = self._desk.expecting(self._mailbox)
+        expected = self._expected()
         await _in_time(session.poll(), poll_deadline(expected))
         self._round_trip = self._clock.now() - began
         overdue = began >= self._searched + search_period(expected) - _TIMER_SLACK
         if session.announced != self._heard or overdue:
             self._heard = session.announced
             await self._search(session, began)
-        calm = is_calm(expected, began)
+        # Asked again: what was expected may just have been found.
+        calm = is_calm(self._desk.expecting(self._mailbox), self._clock.now())
         if self._scan is not None:
             if calm or began >= self._stepped + _SCAN_PATIENCE:
                 await self._scan_on(session, self._scan)
                 self._stepped = self._clock.now()
         elif self._cleaner.is_due(calm=calm):
             await self._cleaner.clean(session)
-        elif self._folder is Folder.INBOX and self._gauge.is_due(calm=calm):
+        await self._control.turn(session, self._desk.expecting(self._mailbox))
+        if self._folder is Folder.INBOX and self._gauge.is_due(calm=calm):
             await self._gauge.read(session)
+
+    def _expected(self) -> Expectation:
+        return self._control.expecting(self._desk.expecting(self._mailbox))
 
     async def _search(self, session: Session, began: float) -> None:
         """Receive what is new. `began` is when the poll before it did: a search alone may not
@@ -213,13 +224,12 @@ class FolderWatcher:
         """
         uids = await session.search(self._position.next_uid)
         seen = self._clock.now()
+        self._control.shown(uids)
         for first in range(0, len(uids), _BATCH):
             batch = uids[first : first + _BATCH]
             await self._receive(session, batch, seen, rescan=False)
             await self._advance(replace(self._position, next_uid=batch[-1] + 1))
         self._searched = began
-        if began >= self._opened + _STABLE_AGE:
-            self._failures = 0
         self._prove()
 
     async def _scan_on(self, session: Session, scan: FolderScan) -> None:
@@ -235,6 +245,10 @@ class FolderWatcher:
         self._position = position
 
     def _prove(self) -> None:
+        if self._control.is_awaited:
+            return
+        if self._searched >= self._opened + _STABLE_AGE:
+            self._failures = 0
         # While old messages are looked through, one that is awaited may be among them.
         if self._scan is None or self._first_start:
             self._desk.proved(self._mailbox, self._folder, self._searched)
@@ -242,7 +256,7 @@ class FolderWatcher:
     async def _receive(
         self, session: Session, uids: Sequence[int], seen: float, *, rescan: bool
     ) -> None:
-        heads = await session.fetch(uids, body=False)
+        heads = self._control.sift(await session.fetch(uids, body=False))
         wanted = [one.uid for one in heads if self._desk.wants_body(one.header)]
         full = {one.uid: one for one in await session.fetch(wanted, body=True)}
         for head in heads:
@@ -263,7 +277,7 @@ class FolderWatcher:
         while True:
             # The event may be shared, and cleared by others: what it tells is asked for after.
             wake.clear()
-            expected = self._desk.expecting(self._mailbox)
+            expected = self._expected()
             now = self._clock.now()
             pace = next_poll(
                 expected, now, self._searched, least=least, round_trip=self._round_trip

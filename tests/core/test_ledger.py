@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.ledger import Arrived, Change, Copied, GaveUp, Judged, Ledger, Sent
+from probe.core.change import Arrived, Change, Copied, GaveUp, Judged, Sent
+from probe.core.ledger import Ledger
 from probe.core.model import (
     Attempt,
     Bounce,
@@ -194,6 +195,14 @@ def test_silence_after_a_dead_mailbox_says_nothing_until_the_node_is_back() -> N
     assert world.verdicts[1:] == [Good(), Bad(Reason.OVERDUE)]
 
 
+def test_what_came_while_we_stood_still_is_late_and_accuses_nobody() -> None:
+    world = World().launch().submit(accepted(100.0)).read(101.0)
+    world.see(a_sighting(seen=240.0))
+    assert world.verdicts == [Unknown(UnknownCause.PROBER)]
+    [arrived] = [e for c in world.changes for e in c.events if isinstance(e, Arrived)]
+    assert arrived.late
+
+
 def test_a_lost_ack_is_undecided_and_good_if_the_message_comes() -> None:
     world = World().launch().submit(ack_lost())
     assert world.verdicts == [] and world.count(Sent) == 0
@@ -215,7 +224,8 @@ def test_a_lost_ack_is_judged_at_the_deadline_with_its_own_reason() -> None:
     ],
 )
 def test_what_arrives_wrong_is_judged_bad(sighting: Sighting, verdict: Verdict) -> None:
-    assert World().launch().submit(accepted(100.0)).see(sighting).verdicts == [verdict]
+    world = World().launch().submit(accepted(100.0)).reads(158.0)
+    assert world.see(sighting).verdicts == [verdict]
 
 
 def test_a_copy_is_counted_and_changes_no_verdict() -> None:
@@ -251,6 +261,22 @@ def test_a_phase_over_its_limit_is_judged_while_it_goes_on_and_only_once() -> No
     assert world.count(Sent) == world.count(Arrived) == 1
 
 
+@pytest.mark.parametrize(
+    ("phases", "reason"),
+    [
+        ([Phase.CONNECT, Phase.TLS], Reason.GREETING_TIMEOUT),  # Implicit TLS.
+        ([Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.TLS], Reason.TIMEOUT),  # STARTTLS.
+    ],
+)
+def test_a_stalled_handshake_is_judged_by_whether_the_greeting_has_come(
+    phases: list[Phase], reason: Reason
+) -> None:
+    world = World().launch()
+    for phase in phases:
+        world.ledger.entered(1, phase, 100.0)
+    assert world.tick(131.0).verdicts == [Bad(reason)]
+
+
 def test_an_acceptance_that_came_too_slowly_is_a_timeout() -> None:
     world = World().launch().submit(accepted(140.0, slow=35.0)).see(a_sighting(seen=141.0))
     assert world.verdicts == [Bad(Reason.TIMEOUT)]
@@ -275,6 +301,17 @@ def test_a_bounce_ends_a_probe_and_a_delay_notice_does_not() -> None:
     assert world.ledger.levels.of(KEY).empty
 
 
+def test_a_bounce_that_overtakes_the_final_reply_is_judged_with_it() -> None:
+    for attempt in (accepted(), ack_lost()):
+        world = World().launch()
+        early = Bounce(1, Place("back", "INBOX", 1, 5), 100.1, "failed", "5.1.1")
+        world.changes.append(world.ledger.bounced(early, Record(a_probe())))
+        assert world.verdicts == []
+        world.submit(attempt)
+        assert world.verdicts == [Bad(Reason.BOUNCED)]
+        assert world.ledger.levels.of(KEY).empty
+
+
 def test_a_submission_we_were_killed_in_is_waited_for_and_accuses_nobody() -> None:
     world = World(stopped=110.0)
     world.changes.append(world.ledger.restore(Record(a_probe(launched=100.0))))
@@ -294,6 +331,42 @@ def test_a_restart_before_the_deadline_voids_silence_but_not_arrival() -> None:
     world.read(120.0).see(a_sighting(1, 121.0))
     world.reads(160.0).tick(160.0)
     assert world.verdicts == [Good(), Unknown(UnknownCause.PROBER)]
+
+
+def test_a_bounce_before_we_were_killed_is_judged_at_the_restart() -> None:
+    world = World(stopped=110.0)
+    bounced = Record(a_probe(), bounced=True)
+    assert world.ledger.restore(bounced).record.verdict == Bad(Reason.BOUNCED)
+    assert world.ledger.levels.of(KEY).empty
+
+
+def test_a_submission_that_was_cut_off_is_waited_for_and_accuses_nobody() -> None:
+    world = World().launch().launch(a_probe(2))
+    world.ledger.entered(1, Phase.CONNECT, 100.0)
+    for sequence in (1, 2):
+        world.changes += world.ledger.interrupted(sequence)
+    assert world.tick(150.0).verdicts == [], "nobody waits for that phase any more"
+    assert world.ledger.levels.of(KEY).undecided == 2
+    world.see(a_sighting(seen=101.0)).reads(170.0).tick(170.0)
+    assert world.verdicts == [Good(), Unknown(UnknownCause.PROBER)]
+    assert world.ledger.levels.of(KEY).empty and not len(world.ledger)
+
+
+def test_what_was_seen_or_returned_before_the_cut_is_judged_by_it() -> None:
+    world = World().launch().launch(a_probe(2)).see(a_sighting(seen=100.1))
+    bounce = Bounce(2, Place("back", "INBOX", 1, 5), 100.1, "failed", "5.1.1")
+    world.changes.append(world.ledger.bounced(bounce, Record(a_probe(2))))
+    for sequence in (1, 2):
+        world.changes += world.ledger.interrupted(sequence)
+    assert world.verdicts == [Good(), Bad(Reason.BOUNCED)]
+
+
+def test_what_is_no_longer_waited_for_reaches_the_journal() -> None:
+    world = World(stopped=110.0)
+    cut_off = Record(a_probe(launched=100.0))
+    world.ledger.restore(cut_off, UnknownCause.CLOCK)
+    world.read(130.0).reads(170.0).tick(170.0)
+    assert world.last().lost and world.last().settled
 
 
 def test_what_straddles_a_clock_step_is_unknown() -> None:
@@ -347,7 +420,7 @@ def test_whatever_happens_there_is_at_most_one_verdict_and_the_account_adds_up(
             world.read(now)
         elif step == "blind":
             world.sight.blinded("inbox", now)
-        elif step == "bounce" and submitted:
+        elif step == "bounce":
             bounce = Bounce(1, Place("back", "INBOX", 1, 5), now, "failed", "5.1.1")
             world.changes.append(world.ledger.bounced(bounce, world.last()))
         world.tick(now)

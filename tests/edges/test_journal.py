@@ -12,7 +12,8 @@ from probe.core.record import Bad, Good, Record, Unknown
 from probe.edges.clock import SystemClock
 from probe.edges.journal_writer import SEQUENCES
 from probe.ports import Launches, Position
-from tests.edges.journal_world import DAY, NOW, QUICK, ROUTE, HandClock, opened, place, probe
+from tests.edges.journal_world import DAY, NOW, QUICK, ROUTE, opened, place, probe
+from tests.hand_turned import HandTurnedClock
 
 
 def rows(path: Path, sql: str) -> list[tuple]:
@@ -53,6 +54,35 @@ async def test_only_open_records_are_loaded(tmp_path: Path) -> None:
         assert await journal.find(99) is None
 
 
+async def test_of_very_many_open_records_the_newest_are_loaded(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j") as journal:
+        for sequence in range(5):
+            journal.save(Record(probe(sequence)))
+    async with opened(tmp_path / "j", limits=replace(QUICK, open=2)) as journal:
+        assert [record.probe.sequence for record in journal.load().open] == [3, 4]
+        assert await journal.find(0) == Record(probe(0)), "the others are found if they come"
+
+
+async def test_what_is_given_up_together_is_lost_and_nothing_else(tmp_path: Path) -> None:
+    other = replace(ROUTE, mailbox="back")
+    judged = Record(probe(0), accepted=NOW, verdict=Bad(Reason.OVERDUE))
+    left = [
+        replace(judged, probe=probe(1, route=other)),
+        replace(judged, probe=probe(2), accepted=NOW + 1),
+        replace(judged, probe=probe(3), verdict=None),
+        replace(judged, probe=probe(4), bounced=True),
+        replace(judged, probe=probe(5)),
+    ]
+    async with opened(tmp_path / "j") as journal:
+        for record in [judged, *left]:
+            journal.save(record)
+        journal.give_up("corp", NOW + DAY, 4)
+        assert await journal.find(0) == replace(judged, lost=True)
+        assert [await journal.find(record.probe.sequence) for record in left] == left
+    async with opened(tmp_path / "j") as journal:
+        assert [record.probe.sequence for record in journal.load().open] == [1, 2, 3, 5]
+
+
 async def test_find_sees_what_is_still_queued(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
         journal.save(Record(probe(0)))
@@ -91,7 +121,7 @@ async def test_what_was_launched_in_the_last_day_comes_back_by_relay_mailbox_and
             ]
         ):
             journal.save(Record(probe(sequence, launched=launched, route=route)))
-    clock = HandClock(50.0)  # Another timeline, the same wall.
+    clock = HandTurnedClock(50.0)  # Another timeline, the same wall.
     clock.offset = NOW - 50
     async with opened(tmp_path / "j", clock) as journal:
         assert sorted(journal.load().launches, key=str) == [
@@ -218,7 +248,7 @@ async def test_surrogates_in_names_and_tokens_break_nothing(tmp_path: Path) -> N
 
 
 async def test_a_shift_moves_everything_open(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = HandTurnedClock(NOW)
     settled = Record(probe(1), accepted=NOW, ended=True, verdict=Good(), arrived=NOW)
     async with opened(tmp_path / "j", clock) as journal:
         await journal.launch(probe(0))
@@ -230,7 +260,7 @@ async def test_a_shift_moves_everything_open(tmp_path: Path) -> None:
         assert await journal.find(0) == Record(probe(0), ended=False)
         assert await journal.to_clean("corp", "INBOX", NOW + 5, 1) == [place(1)]
     moved = NOW + 3600.0
-    async with opened(tmp_path / "j", HandClock(moved)) as journal:
+    async with opened(tmp_path / "j", HandTurnedClock(moved)) as journal:
         remembered = journal.load()
         assert [record.probe.launched for record in remembered.open] == [moved, moved]
         assert remembered.last_success == {ROUTE: moved}
@@ -241,9 +271,11 @@ async def test_a_shift_moves_everything_open(tmp_path: Path) -> None:
 async def test_a_step_of_the_wall_clock_over_a_restart_is_seen(tmp_path: Path) -> None:
     async def restart(*, after: float, wall: float, boot: str = "boot") -> bool:
         name = f"{after}{wall}{boot}"
-        async with opened(tmp_path / name, HandClock(), monotonic=lambda: 100.0) as journal:
+        async with opened(
+            tmp_path / name, HandTurnedClock(NOW), monotonic=lambda: 100.0
+        ) as journal:
             await journal.launch(probe(0))
-        clock = HandClock(NOW + wall)
+        clock = HandTurnedClock(NOW + wall)
         later = opened(tmp_path / name, clock, monotonic=lambda: 100.0 + after, boot=boot)
         async with later as journal:
             remembered = journal.load()
@@ -259,11 +291,11 @@ async def test_a_step_of_the_wall_clock_over_a_restart_is_seen(tmp_path: Path) -
 
 
 async def test_a_step_that_was_never_shifted_is_seen_at_the_next_start(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = HandTurnedClock(NOW)
     async with opened(tmp_path / "j", clock) as journal:
         clock.offset = 60.0
         await journal.launch(probe(0))
-    async with opened(tmp_path / "j", HandClock(NOW + 60.0)) as journal:
+    async with opened(tmp_path / "j", HandTurnedClock(NOW + 60.0)) as journal:
         assert journal.load().clock_stepped
 
 
@@ -282,7 +314,7 @@ async def test_a_new_journal_remembers_nothing(tmp_path: Path) -> None:
 
 async def pruned(path: Path, now: float, *, limit: int = 1_000_000) -> list[int]:
     """The sequence numbers that are left after pruning, which has ended by then."""
-    async with opened(path, HandClock(now), limits=replace(QUICK, rows=limit)) as journal:
+    async with opened(path, HandTurnedClock(now), limits=replace(QUICK, rows=limit)) as journal:
         journal.prune(now)
         last = Record(probe(2**39, launched=now), verdict=Good())
         journal.save(last)
@@ -320,7 +352,7 @@ async def test_acceptances_are_forgotten_after_35_days(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
         journal.save(Record(probe(0), accepted=NOW, verdict=Good(), arrived=NOW))
     await pruned(tmp_path / "j", NOW + 36 * DAY)
-    async with opened(tmp_path / "j", HandClock(NOW + 36 * DAY)) as journal:
+    async with opened(tmp_path / "j", HandTurnedClock(NOW + 36 * DAY)) as journal:
         remembered = journal.load()
         assert remembered.accepted_before == {}
         assert remembered.last_success == {ROUTE: NOW}

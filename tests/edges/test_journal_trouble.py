@@ -21,7 +21,6 @@ from probe.ports import Position
 from tests.edges.journal_world import (
     NOW,
     QUICK,
-    HandClock,
     mount,
     opened,
     place,
@@ -29,6 +28,7 @@ from tests.edges.journal_world import (
     small_disk,
     until,
 )
+from tests.hand_turned import HandTurnedClock
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +57,7 @@ async def killed(process: asyncio.subprocess.Process, *, after: int) -> list[str
 async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     chance = random.Random(9)
     seen: set[int] = set()
-    for _ in range(5):
+    for _ in range(3):
         process = await child(tmp_path / "j")
         told = [line.split() for line in await killed(process, after=chance.randint(1, 1200))]
         launched = {int(number) for word, number in told if word == "launched"}
@@ -75,7 +75,7 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 async def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     process = await child(tmp_path / "j")
     with pytest.raises(JournalLocked, match=str(tmp_path / "j")):
-        await SqliteJournal.open(tmp_path / "j", HandClock())
+        await SqliteJournal.open(tmp_path / "j", HandTurnedClock(NOW))
     await killed(process, after=1)
     async with opened(tmp_path / "j") as journal:
         assert journal.up

@@ -24,31 +24,27 @@ from tests.engine.world import (
     RELAY,
     ROUTE,
     SENDER,
-    FakeClock,
     FakeJournal,
     FakeMetrics,
     FakeSubmitter,
-    settle,
 )
-
-
-@dataclass
-class Password:
-    text: str = "secret"
-
-    def read(self) -> str:
-        return self.text
+from tests.hand_turned import HandTurnedClock, settle
+from tests.secret import FixedSecret
 
 
 @dataclass
 class World:
     outcomes: list[Attempt]
-    password: Password | None = None
+    password: FixedSecret | None = None
     accepted_before: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        self.clock, self.journal, self.metrics = FakeClock(), FakeJournal(), FakeMetrics()
+        self.clock, self.journal, self.metrics = (
+            HandTurnedClock(1000.0),
+            FakeJournal(),
+            FakeMetrics(),
+        )
         self.submitter = FakeSubmitter(self.clock, list(self.outcomes), steps=self.journal.steps)
         self.ledger = Ledger({"corp": Sight(frozenset({"inbox"}), 0.0, None)})
         self.wakes = {"corp": asyncio.Event()}
@@ -123,7 +119,7 @@ async def test_a_deferral_of_somebody_known_is_a_failure_at_once() -> None:
 
 
 async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     await world.carry(10)
     assert len(world.submitter.letters) == 3
     assert world.metrics.count("skipped", KEY, "auth_backoff") == 7
@@ -133,16 +129,16 @@ async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
 
 
 async def test_a_corrected_password_is_tried_at_once() -> None:
-    password = Password("wrong")
+    password = FixedSecret("wrong")
     world = World([LOGIN_REFUSED, LOGIN_REFUSED, LOGIN_REFUSED, ACCEPTED], password=password)
     await world.carry(5)
-    password.text = "right"
+    password.value = "right"
     await world.carry()
     assert world.metrics.count("sent", KEY) == 1
 
 
 async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     world.submitter.gate = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(9):
@@ -164,7 +160,7 @@ async def test_what_cannot_start_before_the_next_slot_is_skipped_and_never_journ
 
 async def test_a_skipped_slot_does_not_use_up_a_login() -> None:
     limits = Limits({"pool": RelayLimits(per_minute=4)})
-    world = World([ACCEPTED], password=Password(), limits=limits)
+    world = World([ACCEPTED], password=FixedSecret(), limits=limits)
     await world.carry(9)
     await world.clock.advance(61)
     await world.carry()
@@ -198,11 +194,29 @@ async def test_a_slow_probe_delays_no_slot_and_the_overlap_is_capped() -> None:
     running = asyncio.create_task(sender.run(lambda: None))
     for slot in range(1, 7):
         world.clock.moment = 1000.0 + slot * ROUTE.interval
-        sender.add(ROUTE, NODE) if slot == 0 else sender._changed.set()
+        sender._changed.set()
         await settle()
     assert len(world.submitter.letters) == 4
     assert world.metrics.count("scheduled", KEY) == 6
     assert world.metrics.count("skipped", KEY, "overlap") == 2
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_route_that_goes_and_comes_back_before_its_slot_is_probed_once() -> None:
+    world = World([ACCEPTED])
+    sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
+    sender.add(ROUTE, NODE)
+    sender.remove(KEY)
+    sender.add(ROUTE, NODE)
+    running = asyncio.create_task(sender.run(lambda: None))
+    for slot in (1, 2):
+        world.clock.moment = 1000.0 + slot * ROUTE.interval
+        sender._changed.set()
+        await settle()
+    assert world.metrics.count("scheduled", KEY) == len(world.submitter.letters) == 2
+    assert not running.done()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -39,7 +39,7 @@ class World:
     """An inspector at work, and everything that it says."""
 
     def __init__(self, relays: Iterable[Relay] = (POOL,), **answers: Script) -> None:
-        self.clock = HandTurnedClock()
+        self.clock = HandTurnedClock(offset=1000.0)
         self.resolver = ScriptedResolver(self.clock, **answers)
         self.nodes: list[Node] = []
         self.told: list[str] = []

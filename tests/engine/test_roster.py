@@ -1,134 +1,140 @@
-"""Nodes come and go, and every route has the interval that the limits leave to it."""
+"""Nodes come and go, and their routes with them: nothing of them is lost, doubled or left over."""
 
-import asyncio
-from itertools import pairwise
+from collections import Counter
+from dataclasses import replace
 
-import pytest
-
-from probe.core.allowance import Limits, RelayLimits
-from probe.core.ledger import Ledger
-from probe.core.model import Node, Route, RouteKey
-from probe.core.sight import Sight
-from probe.engine.books import Books
+from probe.core.allowance import Limits
+from probe.core.model import (
+    Bounce,
+    Node,
+    Phase,
+    Place,
+    Probe,
+    Reason,
+    Route,
+    RouteKey,
+    State,
+    UnknownCause,
+)
+from probe.core.record import Bad, Record
+from probe.engine.overview import Overview
 from probe.engine.roster import Roster
-from probe.engine.sender import Sender
 from probe.engine.throttle import Throttle
-from tests.engine.world import FakeClock, FakeJournal, FakeMetrics, settle
-
-PLAN = Route(RouteKey("", "", "", ""), 10.0, 60.0, 3600.0)
-NODES = [Node("pool", name, "127.0.0.1", 25) for name in ("n1", "n2", "n3")]
+from tests.engine.test_books import World as BooksWorld
+from tests.engine.world import ACCEPTED, KEY, NODE, ROUTE
 
 
-class Carrier:
-    """A courier that remembers what it was given, and takes no time."""
+class FakeSender:
+    """Knows which routes are due."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.carried: list[tuple[str, float]] = []
-        self.gate: asyncio.Event | None = None
+    ready = True
 
-    async def carry(self, route: Route, node: Node, slot: float) -> None:
-        self.carried.append((node.name, slot))
-        if self.gate is not None:
-            await self.gate.wait()
+    def __init__(self) -> None:
+        self.routes: Counter[RouteKey] = Counter()
+
+    def add(self, route: Route, node: Node) -> None:
+        self.routes[route.key] += 1
+
+    def remove(self, key: RouteKey) -> None:
+        self.routes[key] -= 1
 
 
-class World:
-    def __init__(self, limits: Limits) -> None:
-        self.clock, self.metrics = FakeClock(), FakeMetrics()
-        self.intervals: dict[str, float] = {}
-        self.metrics.add_route = self._see  # type: ignore[attr-defined]
-        self.carrier = Carrier(self.clock)
-        self.sender = Sender(self.carrier, metrics=self.metrics, clock=self.clock)  # type: ignore[arg-type]
-        self.throttle = Throttle(limits, self.clock)
-        sights = {"corp": Sight(frozenset({"inbox"}), 0.0, None)}
-        books = Books(Ledger(sights), journal=FakeJournal(), metrics=self.metrics, clock=self.clock)
+class FakeSupervisor:
+    def stalled(self) -> list[str]:
+        return []
+
+
+class World(BooksWorld):
+    def __init__(self) -> None:
+        super().__init__()
+        self.books.histories.clear()
+        self.sender = FakeSender()
         self.roster = Roster(
-            {("pool", "shop", "corp"): PLAN},
-            throttle=self.throttle,
+            {("pool", "shop", "corp"): ROUTE},
+            throttle=Throttle(Limits(), self.clock),
             sender=self.sender,
-            books=books,
+            books=self.books,
             metrics=self.metrics,
         )
+        self.overview = Overview(self.books, self.sender, FakeSupervisor(), clock=self.clock)
+        self.read(1000.0)
 
-    def _see(self, route: Route) -> None:
-        self.intervals[route.key.node] = route.interval
+    def fail(self, sequence: int) -> None:
+        self.accept(sequence, self.clock.now())
+        self.read(self.clock.now() + 70.0)
+        self.books.tick()
 
-    async def turn(self, seconds: float, step: float = 0.5) -> None:
-        """Let the sender see so much time go by."""
-        end = self.clock.moment + seconds
-        while self.clock.moment < end:
-            self.clock.moment += step
-            self.sender._changed.set()
-            await settle(6)
-
-
-def test_every_node_that_joins_makes_room_and_every_one_that_goes_gives_it_back() -> None:
-    world = World(Limits({"pool": RelayLimits(per_minute=6)}))
-    seen = []
-    for node in NODES:
-        world.roster.joined(node)
-        seen.append(dict(world.intervals))
-    assert seen == [
-        {"n1": pytest.approx(10 / 0.99)},
-        dict.fromkeys(("n1", "n2"), pytest.approx(20 / 0.99)),
-        dict.fromkeys(("n1", "n2", "n3"), pytest.approx(30 / 0.99)),
-    ]
-    world.roster.retired(NODES[2])
-    assert world.intervals["n1"] == pytest.approx(20 / 0.99)
+    def see_late(self, record: Record) -> None:
+        bounce = Bounce(record.probe.sequence, Place("corp", "INBOX", 1, 9), 9e9, "failed", "5.1.1")
+        self.books.post([self.ledger.bounced(bounce, record)])
 
 
-def test_without_limits_a_node_that_joins_changes_nobody_else() -> None:
-    world = World(Limits())
-    for node in NODES:
-        world.intervals.clear()
-        world.roster.joined(node)
-        assert world.intervals == {node.name: 10.0}
+def test_a_node_that_is_taken_out_ends_the_trouble_at_once() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    for sequence in range(3):
+        world.fail(sequence)
+    assert world.overview.status().state is State.DOWN
+    world.roster.retired(NODE)
+    status = world.overview.status()
+    assert (status.state, status.routes) == (State.UNKNOWN, ())
+    assert world.books.level(KEY).in_flight == 3, "what is in flight is still waited for"
 
 
-def test_a_mailbox_that_is_found_to_be_limited_stretches_what_is_in_force() -> None:
-    world = World(Limits())
-    world.roster.joined(NODES[0])
-    world.roster.limit_mailbox("corp", 2000)
-    assert world.intervals["n1"] == pytest.approx(43.2 / 0.99)
-    assert world.throttle.limits.mailboxes == {"corp": 2000}
+def test_a_retired_route_is_forgotten_when_its_last_probe_is_settled() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    world.fail(1)
+    world.roster.retired(NODE)
+    world.roster.forget_settled()
+    assert world.metrics.count("forget_route") == 0
+    record = world.journal.records[1]
+    world.see_late(record)
+    world.roster.forget_settled()
+    assert world.metrics.count("forget_route", KEY) == 1
+    world.see_late(Record(record.probe))
+    assert world.metrics.count("bounced", KEY) == 1, "a forgotten route has no account any more"
+    assert KEY not in world.books.histories
 
 
-async def test_slots_keep_to_one_grid_while_intervals_change_and_nodes_come_back() -> None:
-    world = World(Limits({"pool": RelayLimits(per_minute=6)}))
-    world.roster.joined(NODES[0])
-    running = asyncio.create_task(world.sender.run(lambda: None))
-    await world.turn(60)
-    assert 5 <= len(world.carrier.carried) <= 6
-    for _ in range(3):  # A node that comes back before its old slot was due.
-        world.roster.joined(NODES[1])
-        world.roster.retired(NODES[1])
-    world.roster.joined(NODES[1])
-    world.carrier.carried.clear()
-    await world.turn(200)
-    assert not running.done(), "the loop goes on"
-    by_node = {
-        name: [slot for node, slot in world.carrier.carried if node == name]
-        for name in ("n1", "n2")
-    }
-    for slots in by_node.values():
-        steps = {round(b - a, 6) for a, b in pairwise(slots)}
-        assert steps == {round(20 / 0.99, 6)}, "one slot in each interval, none twice"
-    running.cancel()
-    await asyncio.wait({running})
+def test_a_route_is_not_forgotten_while_a_submission_of_it_goes_on() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    world.launch(1, 1000.0)
+    world.ledger.entered(1, Phase.CONNECT, 1000.0)
+    world.read(1011.0)
+    world.books.tick()
+    world.roster.retired(NODE)
+    world.roster.forget_settled()
+    assert world.metrics.count("judged", KEY, "connect_timeout") == 1
+    assert KEY in world.books.histories, "the relay may take the message after all"
+    world.books.post(world.ledger.submitted(1, replace(ACCEPTED, ended=1050.0)))
+    assert world.books.level(KEY).in_flight == 1
 
 
-async def test_what_is_running_still_counts_when_the_interval_changes() -> None:
-    world = World(Limits())
-    world.carrier.gate = asyncio.Event()
-    world.roster.joined(NODES[0])
-    running = asyncio.create_task(world.sender.run(lambda: None))
-    await world.turn(30)
-    world.roster.limit_mailbox("corp", 8000)
-    await world.turn(60)
-    assert len(world.carrier.carried) == 4, "never more than the overlap that is allowed"
-    world.carrier.gate.set()
-    await world.turn(60)
-    assert len(world.carrier.carried) > 4
-    running.cancel()
-    await asyncio.wait({running})
+def test_a_node_that_comes_back_goes_on_where_it_stood() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    world.fail(1)
+    world.roster.retired(NODE)
+    world.roster.joined(NODE)
+    world.roster.forget_settled()
+    assert world.sender.routes == {KEY: 1}
+    assert world.overview.status().state is State.DEGRADED
+    assert world.metrics.count("forget_route") == 0
+    assert world.ledger.get(1) is not None
+    assert world.ledger.get(1).verdict == Bad(Reason.OVERDUE)
+
+
+def test_what_the_last_run_left_is_accounted_for_before_its_node_is_known() -> None:
+    world = World()
+    probe = Probe(1, KEY, 900.0, 900.0, "", 60.0, 3600.0)
+    left = Record(probe, accepted=900.0, ended=True)
+    world.roster.adopt(KEY)
+    world.books.post([world.ledger.restore(left, UnknownCause.CLOCK)])
+    world.roster.forget_settled()
+    assert world.overview.status().routes == ()
+    assert world.metrics.count("unknown", KEY, "clock") == 1
+    assert world.books.level(KEY).in_flight == 1
+    world.roster.joined(NODE)
+    assert [route.key for route in world.overview.status().routes] == [KEY]

@@ -1,17 +1,25 @@
 """Whatever the slots say, nothing goes out beyond the limits."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import TypeVar
 
 from probe.core.allowance import Limits, RelayLimits
 from probe.core.model import RouteKey
 from probe.engine.throttle import Throttle, Turn
 from probe.ports import Launches
-from tests.engine.virtual import LoopClock, run
+from tests.engine.folder_world import LoopClock, VirtualLoop
 
 KEY = RouteKey("pool", "n1", "shop", "corp")
 NEIGHBOUR = RouteKey("other", "n1", "shop", "corp")
 DAY = 86400.0
+Result = TypeVar("Result")
+
+
+def run(work: Coroutine[None, None, Result]) -> Result:
+    """The result, in no time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(work)
 
 
 def throttle(
