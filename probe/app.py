@@ -30,12 +30,14 @@ from probe.engine.inspector import Inspector
 from probe.engine.learner import Learner
 from probe.engine.login_gate import LoginGate
 from probe.engine.overview import Overview
+from probe.engine.providers import ProviderFinder
 from probe.engine.publisher import Publisher
 from probe.engine.reaper import Reaper
 from probe.engine.roster import Roster
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Supervisor, Turn
+from probe.engine.throttle import Throttle
 from probe.engine.watcher import FolderWatcher
 from probe.metrics import Exporter
 from probe.ports import Remembered
@@ -113,11 +115,17 @@ class _Prober:
         self._learner = Learner(
             settings.relays, books=self._books, metrics=self._metrics, clock=clock
         )
+        self._throttle = Throttle(settings.limits, clock)
+        self._throttle.remember(self._remembered.launches)
         self._keys = [key.read().encode() for key in settings.tag_keys]
         self._desk = self._make_desk()
         self._sender = Sender(self._make_courier(), metrics=self._metrics, clock=clock)
         self._roster = Roster(
-            settings.plans, sender=self._sender, books=self._books, metrics=self._metrics
+            settings.plans,
+            throttle=self._throttle,
+            sender=self._sender,
+            books=self._books,
+            metrics=self._metrics,
         )
         self._supervisor = Supervisor(clock=clock, metrics=self._metrics)
         self._overview = Overview(
@@ -188,6 +196,7 @@ class _Prober:
         return Courier(
             {line.relay.name: line for line in self._lines()},
             scribe,
+            throttle=self._throttle,
             books=self._books,
             learner=self._learner,
             journal=self._journal,
@@ -227,9 +236,16 @@ class _Prober:
             clock=self._clock,
             metrics=self._metrics,
         )
+        finder = ProviderFinder(
+            self._settings.mailboxes,
+            self._resolver,
+            limit=self._roster.limit_mailbox,
+            clock=self._clock,
+        )
         reaper = Reaper(self._books)
         return [
             (Loop.INSPECTOR, "nodes", inspector.run),
+            (Loop.INSPECTOR, "providers", finder.run),
             (Loop.SENDER, "slots", self._sender.run),
             (Loop.REAPER, "deadlines", reaper.run),
             (Loop.PUBLISHER, "gauges", self._publisher.run),

@@ -11,6 +11,7 @@ from probe.config.document import Tree
 from probe.config.file import TAG_KEY_PLACEHOLDER, File, Relay, Sender
 from probe.config.plan import Sourced
 from probe.config.problem import Finding, Path, nearest, suggestion
+from probe.config.provider import ending, impossible
 from probe.config.scalar import NAME, spelled
 from probe.config.secret import LiteralSecret
 from probe.core.model import EnvelopeMode, TlsMode
@@ -30,7 +31,7 @@ def conflicts(file: File, tree: dict[str, Tree], known: Iterable[Finding]) -> tu
     Names and logins are looked for in the tree: what is there is there, even if it is not right.
     """
     paths = [finding.path for finding in known]
-    found = [*_missing(file), *_limits(file), *_nodes(file)]
+    found = [*_missing(file), *_limits(file), *_nodes(file), *impossible(file)]
     if not any(path[-1] in ("deadline", "give_up") for path in paths):
         found += _waits(file)
     sure = [each for each in found if not any(_touches(path, each.path) for path in paths)]
@@ -52,6 +53,7 @@ def warnings(file: File) -> Iterator[str]:
     literal = [key for key in file.tag_key if isinstance(key, LiteralSecret)]
     if any(key.read() == TAG_KEY_PLACEHOLDER for key in literal):
         yield "tag_key: is the example's, which everybody knows"
+    yield from ending(file)
 
 
 def _missing(file: File) -> Iterator[Finding]:

@@ -84,6 +84,9 @@ Port = Annotated[
     PlainValidator(scalar.port),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535}),
 ]
+Count = Annotated[
+    int, PlainValidator(scalar.count), WithJsonSchema({"type": "integer", "minimum": 1})
+]
 Nameservers = Annotated[
     tuple[str, ...], PlainValidator(_nameservers), WithJsonSchema(_several({"type": "string"}))
 ]

@@ -91,6 +91,14 @@ def port(value: object) -> int:
     return int(text)
 
 
+def count(value: object) -> int:
+    """A number of things, 1 or more."""
+    text = single(value)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not int(text):
+        raise ValueError(f"must be a whole number from 1 on{but(text, _NUMBER_SHAPE)}")
+    return int(text)
+
+
 def duration(value: object) -> float:
     """Seconds, from a text such as 250ms, 15s or 1h30m."""
     text = single(value)

@@ -11,8 +11,10 @@ from probe.config import file as typed
 from probe.config import plan
 from probe.config.plan import Combination, Plan
 from probe.config.scalar import domain
+from probe.core.allowance import NO_LIMITS, Limits, RelayLimits
 from probe.core.model import ImapServer, Mailbox, Node, Relay, Sender, Timeouts, TlsMode
 from probe.core.node_plan import NodePlan
+from probe.core.provider import known_limit
 from probe.ports import Secret
 
 _SMTP_PORTS = {TlsMode.NONE: 25, TlsMode.STARTTLS: 587, TlsMode.IMPLICIT: 465}
@@ -38,6 +40,15 @@ class Settings:
     smtp_passwords: Mapping[str, Secret]  # By relay.
     imap_passwords: Mapping[str, Secret]  # By mailbox.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of relays and mailboxes; the MX records of mailboxes may tell of more."""
+        mailboxes = {mailbox.name: known_limit(mailbox) for mailbox in self.mailboxes}
+        return Limits(
+            {relay.name: relay.limits for relay in self.relays if relay.limits != NO_LIMITS},
+            {name: per_day for name, per_day in mailboxes.items() if per_day is not None},
+        )
 
 
 def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settings:
@@ -95,6 +106,7 @@ def _relay(name: str, relay: typed.Relay, helo: str) -> Relay:
         auth=relay.auth,
         helo=helo,
         source_address=relay.source_address,
+        limits=RelayLimits(**dict(relay.limits)),
         timeouts=Timeouts(**dict(relay.timeouts)),
         role=relay.role,
     )
@@ -127,6 +139,7 @@ def _mailbox(name: str, mailbox: typed.Mailbox) -> Mailbox:
         inbox=mailbox.folders.inbox,
         junk=None if junk == "none" else junk,
         authserv_id=mailbox.authserv_id,
+        per_day=mailbox.per_day,
         keep=mailbox.keep,
         keep_failed=mailbox.keep_failed,
     )

@@ -24,6 +24,7 @@ from probe.engine.books import Books
 from probe.engine.learner import Learner
 from probe.engine.login_gate import Login, LoginGate
 from probe.engine.scribe import Scribe
+from probe.engine.throttle import Throttle, Turn
 from probe.ports import Clock, Journal, Letter, Metrics, Secret, Submitter
 
 log = logging.getLogger("probe.courier")
@@ -48,6 +49,7 @@ class Parcel:
     node: Node
     probe: Probe
     letter: Letter
+    turn: Turn
 
 
 class Courier:
@@ -58,6 +60,7 @@ class Courier:
         lines: Mapping[str, Line],
         scribe: Scribe,
         *,
+        throttle: Throttle,
         books: Books,
         learner: Learner,
         journal: Journal,
@@ -69,6 +72,7 @@ class Courier:
         """`wakes`: set for the mailbox that a probe is on its way to."""
         self._lines = lines
         self._scribe = scribe
+        self._throttle = throttle
         self._books = books
         self._learner = learner
         self._journal = journal
@@ -89,12 +93,20 @@ class Courier:
             if key not in self._books.histories:
                 return  # Its node went meanwhile, and nobody knows the route any more.
             if login is None:
-                self._metrics.scheduled(key)
-                self._metrics.skipped(key, SkipCause.AUTH_BACKOFF)
+                self._skip(key, SkipCause.AUTH_BACKOFF)
                 return
-            probe, letter = self._scribe.write(route, slot)
-            self._metrics.scheduled(key)
-            await self._send(Parcel(self._lines[key.relay], node, probe, letter), login)
+            turn = await self._throttle.turn(key, slot + route.interval)
+            if turn is None:
+                self._skip(key, SkipCause.RATE_LIMIT)
+                return
+            with turn:
+                probe, letter = self._scribe.write(route, slot)
+                self._metrics.scheduled(key)
+                await self._send(Parcel(self._lines[key.relay], node, probe, letter, turn), login)
+
+    def _skip(self, key: RouteKey, cause: SkipCause) -> None:
+        self._metrics.scheduled(key)
+        self._metrics.skipped(key, cause)
 
     async def _send(self, parcel: Parcel, login: Login) -> None:
         """Journal, table, submission, and what came of it."""
@@ -141,7 +153,8 @@ class Courier:
         def entered(phase: Phase, moment: float) -> None:
             self._books.ledger.entered(parcel.probe.sequence, phase, moment)
 
-        with login:
+        with login, parcel.turn:
+            await parcel.turn.hold()
             attempt = await parcel.line.submitter.submit(parcel.node, parcel.letter, entered)
             refused = is_login_refused(attempt)
             login.told(refused=refused, accepted=attempt.phase in _LOGGED_IN)

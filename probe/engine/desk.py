@@ -32,6 +32,7 @@ from probe.ports import Clock, Fetched, Journal, Metrics
 
 log = logging.getLogger("probe.desk")
 
+NEARLY_FULL = 0.9  # The share of a quota from which on it is warned of.
 CONFLICT_SHOWN = 900.0  # s after its last message that a second prober is still reported.
 
 
@@ -67,6 +68,7 @@ class Desk:
         self._wakes = wakes
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
+        self._nearly_full: set[str] = set()
 
     # ---- what the watchers ask
 
@@ -124,6 +126,19 @@ class Desk:
         """The mailbox has no such folder: nothing is to be waited for from there."""
         self._sights[mailbox].absent(folder)
         self._show(mailbox)
+
+    def filled(self, mailbox: str, share: float | None) -> None:
+        """How much of its quota a mailbox uses; None where it has none."""
+        self._metrics.filled(mailbox, share)
+        if share is None or share < NEARLY_FULL:
+            self._nearly_full.discard(mailbox)
+        elif mailbox not in self._nearly_full:
+            self._nearly_full.add(mailbox)
+            log.warning("Mailbox %s has used %.0f %% of its quota.", mailbox, 100 * share)
+
+    def certified(self, mailbox: str, end: float) -> None:
+        """The earliest end in the certificate chain that its IMAP server showed (Unix time)."""
+        self._metrics.mailbox_certified(mailbox, end)
 
     def _show(self, mailbox: str) -> None:
         sight = self._sights[mailbox]

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
+from probe.core.forecast import Plan
+from probe.core.limits import fitted
 from probe.core.model import Node, Route, RouteKey
 from probe.engine.books import Books
 from probe.engine.sender import Sender
+from probe.engine.throttle import Throttle
 from probe.ports import Metrics
 
 Combination = tuple[str, str, str]  # relay, sender, mailbox
-
-
-class Plan(Protocol):
-    """How often a combination is probed, and how long is waited for it (s)."""
-
-    @property
-    def interval(self) -> float:
-        """From one probe to the next."""
-
-    @property
-    def deadline(self) -> float:
-        """Later after acceptance is late."""
-
-    @property
-    def give_up(self) -> float:
-        """Later after acceptance is lost."""
 
 
 class Roster:
@@ -36,16 +22,19 @@ class Roster:
         self,
         plans: Mapping[Combination, Plan],
         *,
+        throttle: Throttle,
         sender: Sender,
         books: Books,
         metrics: Metrics,
     ) -> None:
         """`plans`: one for each combination that is probed."""
         self._plans = plans
+        self._throttle = throttle
         self._sender = sender
         self._books = books
         self._metrics = metrics
-        self._nodes: dict[Node, list[Route]] = {}
+        self._nodes: dict[Node, list[Route]] = {}  # As planned.
+        self._in_force: dict[RouteKey, Route] = {}  # As the limits allow.
         self._retired: set[RouteKey] = set()
 
     def joined(self, node: Node) -> None:
@@ -60,15 +49,31 @@ class Roster:
         for route in routes:
             self._retired.discard(route.key)
             self._books.open(route.key)
-            self._metrics.add_route(route)
-            self._sender.add(route, node)
+        self._fit()
 
     def retired(self, node: Node) -> None:
         """A node is gone. What is in flight through it is still waited for."""
         for route in self._nodes.pop(node, []):
+            del self._in_force[route.key]
             self._sender.remove(route.key)
             self._retire(route.key)
         self._metrics.retire_node(node)
+        self._fit()
+
+    def limit_mailbox(self, name: str, per_day: int) -> None:
+        """A mailbox takes no more than so many messages a day."""
+        self._throttle.limits = self._throttle.limits.with_mailbox(name, per_day)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Bring every route into force at the interval that the limits leave to it."""
+        planned = [(route, node) for node, routes in self._nodes.items() for route in routes]
+        fitting = fitted([route for route, _ in planned], self._throttle.limits)
+        for route, (_, node) in zip(fitting, planned, strict=True):
+            if self._in_force.get(route.key) != route:
+                self._in_force[route.key] = route
+                self._metrics.add_route(route)
+                self._sender.add(route, node)
 
     def known(self, key: RouteKey) -> bool:
         """Whether the configuration has this combination at all."""

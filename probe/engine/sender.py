@@ -26,7 +26,7 @@ class _Entry:
     route: Route
     node: Node
     since: float  # Slots up to here have been seen to.
-    due: float  # Its place among what is due; a route that went and came back left an old one.
+    due: float  # Its place among what is due; a route that has changed left an old one.
     running: int = 0
 
 
@@ -51,11 +51,14 @@ class Sender:
         return bool(self._due)
 
     def add(self, route: Route, node: Node) -> None:
-        """A route is in force from now on."""
+        """A route is in force from now on, or has another interval."""
         now = self._clock.now()
-        entry = _Entry(route, node, since=now, due=schedule.next_slot(route, now))
-        self._entries[route.key] = entry
-        heapq.heappush(self._due, (entry.due, route.key))
+        due = schedule.next_slot(route, now)
+        if entry := self._entries.get(route.key):  # What is running goes on with it.
+            entry.route, entry.node, entry.since, entry.due = route, node, now, due
+        else:
+            self._entries[route.key] = _Entry(route, node, now, due)
+        heapq.heappush(self._due, (due, route.key))
         self._changed.set()
 
     def remove(self, key: RouteKey) -> None:

@@ -276,6 +276,14 @@ class Exporter:
         if last_ok is not None:
             self._mailboxes.put((mailbox,), last_ok, m.IMAP_LAST_OK)
 
+    def filled(self, mailbox: str, share: float | None) -> None:
+        """How much of its quota a mailbox uses; None where it has none."""
+        self._mailboxes.put((mailbox,), math.nan if share is None else share, m.QUOTA)
+
+    def mailbox_certified(self, mailbox: str, end: float) -> None:
+        """The earliest end in the certificate chain that the IMAP server showed."""
+        self._mailboxes.put((mailbox,), end, m.IMAP_CERTIFICATE_END)
+
     def ran(self, loop: Loop, when: float) -> None:
         """A loop has turned."""
         self._loops.put((loop,), when, m.LOOP_LAST_RUN)

@@ -72,6 +72,8 @@ def mailboxes(began: float) -> Table:
         [
             Column(m.IMAP_UP),
             Column(m.IMAP_LAST_OK, start=began),
+            Column(m.QUOTA, start=math.nan),
+            Column(m.IMAP_CERTIFICATE_END, start=math.nan),
             *_each(m.UNMATCHED, UnmatchedCause),
         ],
     )

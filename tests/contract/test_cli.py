@@ -153,7 +153,7 @@ def test_demo_without_its_servers_says_what_to_install() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["config"], ["nonsense"], ["check"], ["dns"], ["plan"], ["healthcheck"],
+    [[], ["config"], ["nonsense"], ["check"], ["dns"], ["plan", "x"], ["healthcheck", "x"],
      ["run", "--conf", "x"], ["run", "--log-level", "loud"], ["config", "check", "a", "b"],
      ["demo", "--scenario", "node-holding"], ["demo", "--duration", "5"],
      ["demo", "--port", "70000"], ["demo", "--port", "-1"]],

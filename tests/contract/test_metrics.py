@@ -79,6 +79,8 @@ CONTRACT = {
     "mailprobe_deadline_seconds": ("gauge", Q),
     "mailprobe_imap_up": ("gauge", "mailbox"),
     "mailprobe_imap_last_ok_timestamp_seconds": ("gauge", "mailbox"),
+    "mailprobe_mailbox_quota_used_ratio": ("gauge", "mailbox"),
+    "mailprobe_imap_tls_certificate_not_after_timestamp_seconds": ("gauge", "mailbox"),
     "mailprobe_tls_certificate_not_after_timestamp_seconds": ("gauge", "relay node"),
     "mailprobe_auth_results_total": ("counter", "relay sender mailbox method result"),
     "mailprobe_relay_info": ("gauge", "relay role"),
@@ -332,6 +334,14 @@ async def test_what_is_said_of_mailboxes_loops_journal_and_nodes_is_shown() -> N
     exporter.conflicting(True)
     exporter.certified(NODE, NOW + 86400)
     found = await samples(exporter)
+    assert math.isnan(at(found, "mailprobe_mailbox_quota_used_ratio", mailbox="corp"))
+    end = "mailprobe_imap_tls_certificate_not_after_timestamp_seconds"
+    assert math.isnan(at(found, end, mailbox="corp"))
+    exporter.filled("corp", 0.93)
+    exporter.mailbox_certified("corp", NOW + 7)
+    found = await samples(exporter)
+    assert at(found, "mailprobe_mailbox_quota_used_ratio", mailbox="corp") == 0.93
+    assert at(found, end, mailbox="corp") == NOW + 7
     assert at(found, "mailprobe_imap_up", mailbox="corp") == 0
     assert at(found, "mailprobe_imap_last_ok_timestamp_seconds", mailbox="corp") == NOW - 1
     assert at(found, "mailprobe_unmatched_total", mailbox="corp", cause="orphan") == 1

@@ -23,7 +23,7 @@ Write = asyncio.StreamWriter
 Script = Callable[[Read, Write], Awaitable[None]]
 
 CONTENT = b"Subject: x\r\n\r\nbody\r\n"
-CAPABILITIES = "IMAP4rev1 IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
+CAPABILITIES = "IMAP4rev1 QUOTA IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
 
 
 @asynccontextmanager
@@ -79,6 +79,7 @@ def honest(**special: str | bytes) -> Script:
         "APPEND": "TAG OK [APPENDUID 7 12] in\r\n",
         "STORE": "TAG OK\r\n",
         "EXPUNGE": "TAG OK\r\n",
+        "GETQUOTAROOT": "* QUOTAROOT INBOX x\r\n* QUOTA x (STORAGE 1 4)\r\nTAG OK\r\n",
         "IDLE": "+ idling\r\n",
         "DONE": "TAG OK done\r\n",
         "LOGOUT": "* BYE\r\nTAG OK\r\n",
@@ -116,6 +117,7 @@ async def use_all(reader: ImapReader) -> None:
         await session.search(1)
         await session.search_tagged(1, 3)
         await session.fetch([9], body=True)
+        await session.quota()
         await session.idle(0.01)
         await session.poll()
         await session.append(CONTENT)
@@ -141,6 +143,33 @@ async def test_an_honest_server_is_read() -> None:
     async with serving(honest()) as port:
         await use_all(reader_of(port))
         assert await reader_of(port).junk_folder() == 'Spam "x"'
+
+
+QUOTAS = {
+    "storage": ('* QUOTA "" (STORAGE 10 512)', 10 / 512),
+    "the fullest": ('* QUOTA "a (b" (STORAGE 10 512 MESSAGE 9 10)\r\n* QUOTA c (STORAGE 1 2)', 0.9),
+    "over": ("* QUOTA root (STORAGE 600 512)", 600 / 512),
+    "literal root": ("* QUOTA {3}\r\na(b (STORAGE 1 4)", 0.25),
+    "empty": ('* QUOTA "" ()', None),
+    "no limit": ('* QUOTA "" (STORAGE 10 0)', None),
+    "garbage": ("* QUOTA ((STORAGE -1 x y 1e9 STORAGE", None),
+    "huge": (f"* QUOTA x (STORAGE {'9' * 400} 1)", None),
+    "no root": ("* QUOTAROOT INBOX", None),
+}
+
+
+@pytest.mark.parametrize(("said", "share"), QUOTAS.values(), ids=QUOTAS)
+async def test_the_quota_as_servers_say_it(said: str, share: float | None) -> None:
+    script = honest(GETQUOTAROOT=f"{said}\r\nTAG OK\r\n")
+    async with serving(script) as port, reader_of(port).open("INBOX") as session:
+        assert await session.quota() == share
+
+
+async def test_a_server_that_refuses_to_tell_the_quota_can_still_be_read() -> None:
+    script = honest(GETQUOTAROOT="TAG NO [NOPERM] no\r\n")
+    async with serving(script) as port, reader_of(port).open("INBOX") as session:
+        assert await session.quota() is None
+        assert await session.search(1) == [9, 10, 11]
 
 
 BROKEN = {
@@ -172,6 +201,7 @@ BROKEN = {
     ),
     "endless_line": (honest(NOOP="* " + "x" * 3_000_000), "line of more than"),
     "plus_for_nothing": (honest(NOOP="+ go on\r\n"), "nobody offered"),
+    "silent_quota": (honest(GETQUOTAROOT=""), "GETQUOTAROOT: no end"),
     "append_bye": (honest(APPEND="* BYE not here\r\n"), "not here"),
     "append_plus_twice": (honest(literal="+ a\r\n+ b\r\n"), "nobody offered"),
     "silent_expunge": (honest(EXPUNGE=""), "EXPUNGE: no end"),
