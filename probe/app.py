@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import signal
@@ -13,8 +14,7 @@ from contextlib import suppress
 from probe.config import Settings
 from probe.core.control import Seal
 from probe.core.ledger import Ledger
-from probe.core.model import Folder, Loop, Mailbox, UnknownCause
-from probe.core.record import Record
+from probe.core.model import Folder, Loop, Mailbox
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
@@ -26,6 +26,7 @@ from probe.edges.web.server import PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
 from probe.engine.desk import Desk
+from probe.engine.inheritance import inherit
 from probe.engine.inspector import Inspector
 from probe.engine.learner import Learner
 from probe.engine.login_gate import LoginGate
@@ -40,12 +41,11 @@ from probe.engine.supervisor import Supervisor, Turn
 from probe.engine.throttle import Throttle
 from probe.engine.watcher import FolderWatcher
 from probe.metrics import Exporter
-from probe.ports import Remembered
 
 log = logging.getLogger("probe.app")
 
 WEEK = 7 * 86400.0
-DRAIN = 1.5  # s that submissions under way are given when we stop.
+DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
 def run(settings: Settings) -> int:
@@ -83,6 +83,7 @@ class App:
 
         Raises JournalLocked, PortTaken or OSError where it cannot begin.
         """
+        gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
         clock = SystemClock()
         journal = await SqliteJournal.open(self._settings.journal, clock)
         try:
@@ -141,7 +142,14 @@ class _Prober:
     async def run(self, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
         """Take over what the last run left, open the pages, turn the loops until `stop`."""
         self._announce()
-        self._restore(self._remembered)
+        inherit(
+            self._remembered,
+            roster=self._roster,
+            learner=self._learner,
+            books=self._books,
+            journal=self._journal,
+            metrics=self._metrics,
+        )
         host, port = self._settings.listen
         shown = f"[{host}]" if ":" in host else host
         async with WebServer(
@@ -290,29 +298,6 @@ class _Prober:
             self._metrics.add_sender(sender)
         for mailbox in self._settings.mailboxes:
             self._metrics.add_mailbox(mailbox)
-
-    def _restore(self, remembered: Remembered) -> None:
-        for key, moment in remembered.last_success.items():
-            if self._roster.known(key):
-                self._books.ledger.levels.of(key).remember(moment)
-        for record in remembered.open:
-            self._take_over(record, clock_stepped=remembered.clock_stepped)
-        if remembered.open:
-            log.info("%d probes of the last run are still open.", len(remembered.open))
-
-    def _take_over(self, record: Record, *, clock_stepped: bool) -> None:
-        key = record.probe.route
-        if not self._roster.known(key):
-            change = self._books.ledger.restore(record, UnknownCause.CONFIG)
-            self._journal.save(change.record)
-            self._books.drop(key)
-            return
-        self._roster.adopt(key)
-        self._learner.adopt(key.relay, record.learned)
-        if record.undecided:
-            self._metrics.scheduled(key)
-        cause = UnknownCause.CLOCK if clock_stepped else None
-        self._books.post([self._books.ledger.restore(record, cause)])
 
     async def _keep(self, loop: Loop, member: str, turn: Turn) -> None:
         await self._supervisor.keep(loop, member, turn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from probe.core.model import (
@@ -218,6 +218,7 @@ class Remembered:
     stopped: float | None  # When the last run's journal was last written to.
     clock_stepped: bool  # The wall clock stepped between that moment and now.
     launches: tuple[Launches, ...] = ()  # Of the last 24 hours, those of a minute together.
+    began: dict[RouteKey, float] = field(default_factory=dict)  # Routes without any success: since.
 
 
 class Journal(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -118,6 +119,17 @@ def test_run_hands_the_settings_over_and_returns_its_code(good: str) -> None:
     end = process("run", "--config", good, before=STAND_INS)
 
     assert (end.returncode, end.stdout) == (7, "log info logfmt\nfra1 []\n")
+
+
+def test_run_tells_warnings_in_its_log(good: str) -> None:
+    module = "import types\nsys.modules['probe.app'] = types.SimpleNamespace(run=lambda _: 7)"
+    end = process("run", "--config", good, before=module)
+
+    assert end.returncode == 7
+    (line,) = end.stderr.splitlines()
+    assert re.fullmatch(
+        r'ts=\S+ level=warning logger=probe.config msg="relays.pool: the password .*"', line
+    )
 
 
 @pytest.mark.parametrize("late", [False, True])
