@@ -20,7 +20,7 @@ from probe.edges.imap import ImapReader
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
 from probe.edges.smtp import SmtpSubmitter
-from probe.edges.web.server import PortTaken, WebServer
+from probe.edges.web import BadCertificate, Certificate, Login, PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
 from probe.engine.desk import Desk
@@ -47,7 +47,7 @@ def run(settings: Settings) -> int:
     """Run the prober until SIGTERM or SIGINT; the exit code."""
     try:
         asyncio.run(_until_signal(App(settings)))
-    except (JournalLocked, PortTaken, OSError) as problem:
+    except (JournalLocked, PortTaken, BadCertificate, OSError) as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return 1
     return 0
@@ -123,13 +123,15 @@ class _Prober:
         self._restore(self._remembered)
         host, port = self._settings.listen
         shown = f"[{host}]" if ":" in host else host
-        async with WebServer(
+        web = WebServer(
             f"{shown}:{port}",
             exporter=self,
             status=self._overview.status,
             health=self._overview.health,
-        ) as web:
-            url = f"http://{shown}:{web.port}"
+        )
+        _guard(web, self._settings)
+        async with web:
+            url = f"http{'s' if self._settings.certificate else ''}://{shown}:{web.port}"
             log.info("mailprobe listens at %s.", url)
             ready(url)
             async with asyncio.TaskGroup() as group:
@@ -282,6 +284,15 @@ class _Prober:
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN):
                 await self._sender.stop()
+
+
+def _guard(web: WebServer, settings: Settings) -> None:
+    login, files = settings.login, settings.certificate
+    web.guard(
+        login=None if login is None else Login(*login),
+        certificate=None if files is None else Certificate(*files),
+        external_url=settings.external_url,
+    )
 
 
 def _folders(mailbox: Mailbox) -> frozenset[Folder]:

@@ -527,3 +527,32 @@ def test_a_password_without_encryption_is_a_warning(tmp_path: Path) -> None:
 
     clear = "the password goes over the network in the clear (tls: none)"
     assert settings.warnings == (f"relays.pool: {clear}", f"mailboxes.corp.imap: {clear}")
+
+
+def test_the_pages_may_need_a_login_and_be_seen_from_elsewhere(tmp_path: Path) -> None:
+    web = (
+        "web: {basic_auth: {username: ops, password: hunter2}, external_url: https://a.example/m/}"
+    )
+    settings = loaded(tmp_path, f"{SMALL}{web}\n")
+
+    assert settings.login is not None
+    assert (settings.login[0], settings.login[1].read()) == ("ops", "hunter2")
+    assert settings.external_url == "https://a.example/m"
+    assert settings.certificate is None
+    assert settings.warnings == ()
+
+
+def test_a_login_over_a_network_without_tls_is_warned_of(tmp_path: Path) -> None:
+    web = "web: {listen: 0.0.0.0:9841, basic_auth: {username: ops, password: hunter2}}"
+    clear = "web.basic_auth: the password goes over the network in the clear (no web.tls)"
+
+    assert loaded(tmp_path, f"{SMALL}{web}\n").warnings == (clear,)
+
+
+def test_the_login_of_the_pages_can_come_from_secrets_dir(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "web__basic_auth__password").write_text("hunter3\n")
+    text = f"{SMALL}secrets_dir: {tmp_path}/secrets\nweb: {{basic_auth: {{username: ops}}}}\n"
+
+    login = loaded(tmp_path, text).login
+    assert login is not None and login[1].read() == "hunter3"
