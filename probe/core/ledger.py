@@ -154,7 +154,11 @@ class Ledger:
                 changes = [Change(record, ())]
             case _:
                 changes = [self._judge(record, Bad(reason))]
-        return changes + self._early(changes[-1].record, submission.sightings)
+        changes += self._early(changes[-1].record, submission.sightings)
+        record = changes[-1].record
+        if record.bounced and record.undecided:  # The DSN came before the final reply.
+            changes.append(self._judge(record, Bad(Reason.BOUNCED)))
+        return changes
 
     def abandoned(self, sequence: int) -> list[Change]:
         """Something of ours broke in the middle of a submission: what came of it is not known."""

@@ -106,6 +106,12 @@ def evidence(attempt: Attempt) -> str:
             assert_never(attempt.broken)
 
 
+def slowness(attempt: Attempt, phase: Phase) -> str:
+    """That a phase of it took too long, in one sentence for people."""
+    taken = next(timed.seconds for timed in attempt.phases if timed.phase is phase)
+    return f"{_spoken(phase)} took {taken:.1f} s"
+
+
 def _reply_reason(phase: Phase, reply: Reply) -> Reason | None:
     kind = reply.code // 100
     if kind == 2 and phase is Phase.ACK:

@@ -24,16 +24,26 @@ def phase(route: Route) -> float:
 
 def slots(route: Route, since: float, until: float) -> list[float]:
     """The moments in (since, until] at which this route is due, ascending (s)."""
-    offset = phase(route)
-    first = math.floor((since - offset) / route.interval) + 1
-    last = math.floor((until - offset) / route.interval)
-    return [offset + k * route.interval for k in range(first, last + 1)]
+    first, last = _number(route, since) + 1, _number(route, until)
+    return [_moment(route, number) for number in range(first, last + 1)]
 
 
 def next_slot(route: Route, now: float) -> float:
     """The first moment after `now` at which this route is due (s)."""
-    offset = phase(route)
-    return offset + (math.floor((now - offset) / route.interval) + 1) * route.interval
+    return _moment(route, _number(route, now) + 1)
+
+
+def _number(route: Route, moment: float) -> int:
+    """The number of the last slot at or before `moment`."""
+    number = math.floor((moment - phase(route)) / route.interval)
+    # The division may be rounded over the edge of a slot.
+    if _moment(route, number) > moment:
+        return number - 1
+    return number + 1 if _moment(route, number + 1) <= moment else number
+
+
+def _moment(route: Route, number: int) -> float:
+    return phase(route) + number * route.interval
 
 
 def greylist_pause(tries: int) -> float | None:

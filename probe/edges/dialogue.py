@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Generator
 from contextlib import suppress
 from typing import Protocol
 
-from cryptography.x509 import Certificate
-
 from probe.core import sasl
 from probe.core.model import Break, Phase, Relay, Reply, TlsMode
 from probe.core.wire import dot_stuffed, greeting_host, mail_command, offers, rcpt_command
@@ -19,7 +17,7 @@ from probe.edges.tls import (
     CaFileUnreadable,
     CertificateRejected,
     Verification,
-    earliest_end,
+    certificate_end,
     explained,
 )
 from probe.ports import Letter, Secret, SecretUnreadable
@@ -42,8 +40,8 @@ class Line(Protocol):
     async def encrypt(self, tls: Verification) -> None:
         """TLS from now on."""
 
-    def chain(self) -> tuple[Certificate, ...]:
-        """The certificates that the server showed."""
+    def encryption(self) -> ssl.SSLObject | None:
+        """What encrypts the connection, unless it is lost already."""
 
     async def ask(self, command: str) -> tuple[int, str]:
         """The reply to a command."""
@@ -135,11 +133,12 @@ class Dialogue:
         except CaFileUnreadable as error:
             raise Broken(Break.LOCAL, str(error)) from error
         except CertificateRejected as error:
-            self._course.certificate_end = earliest_end(error.chain)
+            self._course.certificate_end = error.end
             raise Broken(Break.TLS_FAILED, explained(error, self._tls.name)) from error
         except ssl.SSLError as error:
             raise Broken(Break.TLS_FAILED, explained(error, self._tls.name)) from error
-        self._course.certificate_end = earliest_end(self._line.chain())
+        if (encryption := self._line.encryption()) is not None:
+            self._course.certificate_end = certificate_end(encryption)
 
     async def _log_in(self, username: str) -> None:
         with self._course.during(Phase.AUTH):

@@ -7,19 +7,19 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import cast
 
 from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.protocol import SMTPProtocol
-from cryptography.x509 import Certificate
 
 from probe.core.model import Attempt, Break, Node, Phase, Relay
 from probe.edges.course import CLOSING, Broken, Course, Refused
 from probe.edges.dialogue import Dialogue
 from probe.edges.tcp import is_address
-from probe.edges.tls import Verification, chain_of
+from probe.edges.tls import Verification
 from probe.ports import Clock, Letter, ResolveFailure, Resolver, Secret
 
 _log = logging.getLogger(__name__)
@@ -138,8 +138,8 @@ class _Line(SMTPProtocol):
             ssl_handshake_timeout=tls.patience,
         )
 
-    def chain(self) -> tuple[Certificate, ...]:
-        return chain_of(self.transport.get_extra_info("ssl_object")) if self.transport else ()
+    def encryption(self) -> ssl.SSLObject | None:
+        return self.transport.get_extra_info("ssl_object") if self.transport else None
 
     async def ask(self, command: str) -> tuple[int, str]:
         self._take_turn()
@@ -184,9 +184,9 @@ def _translated(error: OSError | SMTPException, phase: Phase) -> tuple[Break, st
             return Break.TIMED_OUT, ""
         case ConnectionResetError() | ConnectionAbortedError():
             return Break.LOST, "reset by the server"
-        case OSError() if phase is not Phase.CONNECT:
-            return Break.LOST, str(error)
-        case OSError() if error.errno in _UNREACHABLE:
+        case OSError() if phase is Phase.CONNECT and error.errno in _UNREACHABLE:
             return Break.REFUSED, os.strerror(error.errno).lower()
+        case OSError() if phase not in (Phase.DNS, Phase.CONNECT):
+            return Break.LOST, str(error)
         case _:
             return Break.LOCAL, str(error)

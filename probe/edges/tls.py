@@ -35,6 +35,11 @@ class CertificateRejected(ssl.SSLError):
         self.text = error.verify_message
         self.chain = chain
 
+    @property
+    def end(self) -> float | None:
+        """When the first of the chain ends (Unix time); None if nothing could be read."""
+        return _earliest(self.chain)
+
 
 class _Witness(ssl.SSLObject):
     """A TLS connection that tells what the server showed, even if that did not verify."""
@@ -43,7 +48,7 @@ class _Witness(ssl.SSLObject):
         try:
             super().do_handshake()
         except ssl.SSLCertVerificationError as error:
-            raise CertificateRejected(error, chain_of(self)) from error
+            raise CertificateRejected(error, _chain(self)) from error
 
 
 class CaFileUnreadable(Exception):
@@ -76,16 +81,9 @@ class Verification:
         return context
 
 
-def chain_of(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
-    """The certificates that the server sent, the leaf first, without those nobody can read."""
-    # SSLObject has a method for this from Python 3.13 on only.
-    shown = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
-    return tuple(_readable(certificate.public_bytes() for certificate in shown or ()))
-
-
-def earliest_end(chain: Sequence[x509.Certificate]) -> float | None:
-    """When the first certificate of a chain ends (Unix time); None for no chain."""
-    return min((one.not_valid_after_utc.timestamp() for one in chain), default=None)
+def certificate_end(connection: ssl.SSLObject) -> float | None:
+    """When the first of the certificates that a server showed ends (Unix time), if it did."""
+    return _earliest(_chain(connection))
 
 
 def explained(error: ssl.SSLError, name: str) -> str:
@@ -133,6 +131,17 @@ def _names(chain: Sequence[x509.Certificate]) -> str:
     names = [clean(str(one.value), _LIMIT) for one in found]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
+
+
+def _chain(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
+    """The certificates that the server sent, the leaf first, without those nobody can read."""
+    # SSLObject has a method for this from Python 3.13 on only.
+    shown = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    return tuple(_readable(certificate.public_bytes() for certificate in shown or ()))
+
+
+def _earliest(chain: Sequence[x509.Certificate]) -> float | None:
+    return min((one.not_valid_after_utc.timestamp() for one in chain), default=None)
 
 
 def _readable(shown: Iterable[str]) -> Iterable[x509.Certificate]:

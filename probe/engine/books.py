@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from probe.core.ledger import Arrived, Change, Copied, Event, GaveUp, Judged, Ledger, Returned, Sent
-from probe.core.model import Part, RouteKey
+from probe.core.model import Part, Reason, RouteKey
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.tag import short
 from probe.ports import Clock, Journal, Level, Metrics
@@ -103,6 +103,8 @@ class Books:
                 self._metrics.judged(key, None)
             case Bad(reason):
                 self._metrics.judged(key, reason)
+                if words := _accusation(reason, record.probe.deadline):
+                    self.note(key, words)
             case Unknown(cause):
                 self._metrics.unknown(key, cause)
             case _:
@@ -140,6 +142,41 @@ def word(verdict: Verdict) -> str:
             return f"unknown({cause})"
         case _:
             assert_never(verdict)
+
+
+def _accusation(reason: Reason, deadline: float) -> str:
+    """Why a probe failed, in words; nothing where what was seen of it has been noted better."""
+    match reason:
+        case Reason.DNS_ERROR:
+            return "the name was not resolved in time"
+        case Reason.CONNECT_TIMEOUT:
+            return "no connection came about in time"
+        case Reason.GREETING_TIMEOUT:
+            return "no greeting came in time"
+        case Reason.TIMEOUT:
+            return "a reply did not come in time"
+        case Reason.ACK_LOST:
+            return f"no reply to the final dot came, and no message within {deadline:g} s"
+        case Reason.OVERDUE:
+            return f"accepted, and not there {deadline:g} s later"
+        case Reason.JUNK:
+            return "it came into the junk folder"
+        case Reason.PROBER_ERROR:
+            return "the prober itself failed"
+        case (
+            Reason.CONNECT_REFUSED
+            | Reason.CONNECTION_LOST
+            | Reason.TLS_ERROR
+            | Reason.AUTH_REJECTED
+            | Reason.TEMP_REJECT
+            | Reason.PERM_REJECT
+            | Reason.PROTOCOL_ERROR
+            | Reason.BOUNCED
+            | Reason.CONTENT
+        ):
+            return ""
+        case _:
+            assert_never(reason)
 
 
 def _altered(part: Part) -> str:

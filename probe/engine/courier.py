@@ -15,7 +15,9 @@ from probe.core.outcome import (
     evidence,
     is_greylisting_candidate,
     is_login_refused,
+    over_limit,
     reason_of,
+    slowness,
 )
 from probe.core.record import Record
 from probe.engine.books import Books
@@ -128,6 +130,8 @@ class Courier:
         if reason_of(attempt) is None:
             acquaintance = (key.relay, key.node, key.sender, key.mailbox)
             self._accepted_before[acquaintance] = attempt.ended
+            if slow := over_limit(attempt, self._lines[key.relay].relay.timeouts):
+                self._books.note(key, slowness(attempt, slow))
         else:
             self._books.note(key, evidence(attempt))
 

@@ -84,7 +84,10 @@ class Sender:
             entry = self._entries.get(heapq.heappop(self._due)[1])
             if entry is None:
                 continue
-            *missed, slot = schedule.slots(entry.route, entry.since, now)
+            slots = schedule.slots(entry.route, entry.since, now)
+            if not slots:
+                continue  # The route has gone and come back: this was to be its slot before.
+            *missed, slot = slots
             entry.since = now
             heapq.heappush(self._due, (schedule.next_slot(entry.route, now), entry.route.key))
             for _ in missed:

@@ -275,6 +275,17 @@ def test_a_bounce_ends_a_probe_and_a_delay_notice_does_not() -> None:
     assert world.ledger.levels.of(KEY).empty
 
 
+def test_a_bounce_that_overtakes_the_final_reply_is_judged_with_it() -> None:
+    for attempt in (accepted(), ack_lost()):
+        world = World().launch()
+        early = Bounce(1, Place("back", "INBOX", 1, 5), 100.1, "failed", "5.1.1")
+        world.changes.append(world.ledger.bounced(early, Record(a_probe())))
+        assert world.verdicts == []
+        world.submit(attempt)
+        assert world.verdicts == [Bad(Reason.BOUNCED)]
+        assert world.ledger.levels.of(KEY).empty
+
+
 def test_a_submission_we_were_killed_in_is_waited_for_and_accuses_nobody() -> None:
     world = World(stopped=110.0)
     world.changes.append(world.ledger.restore(Record(a_probe(launched=100.0))))
@@ -347,7 +358,7 @@ def test_whatever_happens_there_is_at_most_one_verdict_and_the_account_adds_up(
             world.read(now)
         elif step == "blind":
             world.sight.blinded("inbox", now)
-        elif step == "bounce" and submitted:
+        elif step == "bounce":
             bounce = Bounce(1, Place("back", "INBOX", 1, 5), now, "failed", "5.1.1")
             world.changes.append(world.ledger.bounced(bounce, world.last()))
         world.tick(now)

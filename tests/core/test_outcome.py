@@ -10,6 +10,7 @@ from probe.core.outcome import (
     limit_reason,
     over_limit,
     reason_of,
+    slowness,
 )
 
 PLAIN = (Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ACK)
@@ -129,6 +130,11 @@ def test_the_first_phase_beyond_its_limit_is_named(seconds, phase):
     limits = Timeouts(connect=1.0, greeting=2.0, command=3.0, hard=60.0)
     times = tuple(PhaseTime(p, s) for p, s in seconds.items())
     assert over_limit(Attempt(times, Phase.ACK, 1.0), limits) is phase
+
+
+def test_what_took_too_long_is_told_with_its_time():
+    greeted = Attempt((PhaseTime(Phase.GREETING, 31.26),), Phase.ACK, 40.0)
+    assert slowness(greeted, Phase.GREETING) == "the greeting took 31.3 s"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,14 @@ def test_the_next_slot_is_the_first_one_after_now() -> None:
     assert schedule.next_slot(route, due) > due
 
 
+@given(st.floats(1.0, 3600.0), st.floats(1.7e9, 1.9e9))
+def test_no_slot_is_lost_in_rounding(interval: float, now: float) -> None:
+    route = a_route(interval)
+    due = schedule.next_slot(route, now)
+    assert schedule.slots(route, now, due) == [due]
+    assert schedule.next_slot(route, due) > due
+
+
 def test_routes_are_spread_over_their_interval() -> None:
     phases = [schedule.phase(a_route(node=f"n{n}")) for n in range(200)]
     assert all(0 <= phase < 15 for phase in phases)

@@ -106,6 +106,12 @@ async def test_a_port_that_does_not_answer_times_out():
     assert evidence(attempt) == "no connection came about within 0.2 s"
 
 
+async def test_a_node_may_have_an_ipv6_address():
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as silent:
+        attempt = await Client(hard=0.2).submit(silent.getsockname()[1], host="::1")
+    assert (attempt.phase, attempt.broken) == (Phase.GREETING, Break.TIMED_OUT)
+
+
 @pytest.mark.parametrize("source", ["192.0.2.1", "::1"])
 async def test_a_source_address_that_is_not_ours_is_our_fault(source):
     async with serving_peer(Peer()) as peer:

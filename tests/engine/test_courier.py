@@ -173,3 +173,21 @@ async def test_a_slow_probe_delays_no_slot_and_the_overlap_is_capped() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_route_that_goes_and_comes_back_before_its_slot_is_probed_once() -> None:
+    world = World([ACCEPTED])
+    sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
+    sender.add(ROUTE, NODE)
+    sender.remove(KEY)
+    sender.add(ROUTE, NODE)
+    running = asyncio.create_task(sender.run(lambda: None))
+    for slot in (1, 2):
+        world.clock.moment = 1000.0 + slot * ROUTE.interval
+        sender._changed.set()
+        await settle()
+    assert world.metrics.count("scheduled", KEY) == len(world.submitter.letters) == 2
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

@@ -17,12 +17,6 @@ from probe.core.outcome import evidence, reason_of
 from tests.certificates import Authority
 from tests.edges.smtp_peer import LETTER, Client
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.skipif(os.geteuid() != 0, reason="Postfix starts as root only"),
-    pytest.mark.skipif(shutil.which("postfix") is None, reason="Postfix is not installed"),
-]
-
 ADDRESS = "127.0.0.21"
 NAME = "smtp.pool.test"
 
