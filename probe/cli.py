@@ -115,12 +115,15 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if settings is None:
         return _UNUSABLE
     from probe.app import run
+    from probe.config import load
     from probe.edges.log import configure
 
-    configure(
-        arguments.log_level or settings.log_level, arguments.log_format or settings.log_format
-    )
-    return run(settings)
+    def begin_log(settings: Settings) -> None:
+        level = arguments.log_level or settings.log_level
+        configure(level, arguments.log_format or settings.log_format)
+
+    begin_log(settings)
+    return run(settings, lambda: load(settings.source, environ), begin_log)
 
 
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from probe.core import schedule
 from probe.core.lockout import Admission, Lockout
@@ -36,6 +36,16 @@ class Line:
     relay: Relay
     submitter: Submitter
     secret: Secret | None
+    lockout: Lockout = field(default_factory=Lockout)
+    answered: asyncio.Condition = field(default_factory=asyncio.Condition)  # A login was.
+
+    def following(self, former: Line) -> Line:
+        """This line, with what is known of the logins of the one before it."""
+        ours, theirs = self.relay, former.relay
+        same = (ours.host, ours.username) == (theirs.host, theirs.username)
+        if not same or self.secret != former.secret:
+            return self
+        return replace(self, lockout=former.lockout, answered=former.answered)
 
 
 class Courier:
@@ -62,19 +72,29 @@ class Courier:
         self._clock = clock
         self._accepted_before = accepted_before
         self._wakes = wakes
-        self._gates = {name: Lockout() for name in lines}
-        self._answered = asyncio.Condition()
+        self._retired = False
 
-    async def carry(self, route: Route, node: Node, slot: float) -> None:
-        """One probe of this route, from its slot to the end of its submission."""
+    def retire(self) -> None:
+        """Another takes over: what is under way is brought to its end, and nothing is begun."""
+        self._retired = True
+
+    async def carry(self, route: Route, node: Node, slot: float) -> bool:
+        """One probe of this route, from its slot to the end of its submission.
+
+        Whether it was: one that had not been begun when we retired is left to the successor.
+        """
         key = route.key
         self._metrics.lagged(max(0.0, self._clock.now() - slot))
         line = self._lines[key.relay]
         admitted = await self._admitted(line)
+        if self._retired:
+            if admitted:
+                await self._answer(line, None)
+            return False
         self._metrics.scheduled(key)
         if not admitted:
             self._metrics.skipped(key, SkipCause.AUTH_BACKOFF)
-            return
+            return True
         probe, letter = self._scribe.write(route, slot)
         attempt: Attempt | None = None
         try:
@@ -91,6 +111,7 @@ class Courier:
             self._books.post(self._books.ledger.abandoned(probe.sequence))
         finally:
             await self._answer(line, attempt)
+        return True
 
     async def _submit(self, line: Line, node: Node, letter: Letter, *, sequence: int) -> Attempt:
         """Submit; a relay that does not know us yet is tried again, openly (RFC 6647)."""
@@ -141,30 +162,28 @@ class Courier:
         """Whether a login may be made; waits while others try the same unproven secret."""
         if line.secret is None:
             return True
-        gate = self._gates[line.relay.name]
         while True:
-            match gate.ask(self._clock.now(), _fingerprint(line.secret)):
+            match line.lockout.ask(self._clock.now(), _fingerprint(line.secret)):
                 case Admission.GO:
                     return True
                 case Admission.BACK_OFF:
                     return False
                 case Admission.WAIT:
-                    async with self._answered:
-                        await self._answered.wait()
+                    async with line.answered:
+                        await line.answered.wait()
 
     async def _answer(self, line: Line, attempt: Attempt | None) -> None:
         if line.secret is None:
             return
         refused = attempt is not None and is_login_refused(attempt)
         accepted = attempt is not None and attempt.phase in _LOGGED_IN
-        gate = self._gates[line.relay.name]
-        gate.answer(self._clock.now(), refused=refused, accepted=accepted)
-        if refused and gate.locked:
+        line.lockout.answer(self._clock.now(), refused=refused, accepted=accepted)
+        if refused and line.lockout.locked:
             log.warning(
                 "Relay %s refuses our login; it is tried once in 5 minutes.", line.relay.name
             )
-        async with self._answered:
-            self._answered.notify_all()
+        async with line.answered:
+            line.answered.notify_all()
 
 
 _LOGGED_IN = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ACK, Phase.QUIT})

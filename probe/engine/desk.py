@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
@@ -63,6 +64,26 @@ class Desk:
         self._clock = clock
         self._wakes = wakes
         self._conflict: float | None = None
+        # Since when they are as they are; a message from before cannot be compared with them.
+        self._since: dict[Sender | Mailbox, float] = dict.fromkeys(
+            (*senders.values(), *mailboxes.values()), -math.inf
+        )
+
+    def follow(
+        self,
+        *,
+        keys: Sequence[bytes],
+        lifetime: float,
+        senders: Mapping[str, Sender],
+        mailboxes: Mapping[str, Mailbox],
+        wakes: Mapping[str, asyncio.Event],
+    ) -> None:
+        """From now on the configuration says so."""
+        now = self._clock.now()
+        parties: list[Sender | Mailbox] = [*senders.values(), *mailboxes.values()]
+        self._since = {party: self._since.get(party, now) for party in parties}
+        self._keys, self._lifetime = keys, lifetime
+        self._senders, self._mailboxes, self._wakes = senders, mailboxes, wakes
 
     # ---- what the watchers ask
 
@@ -244,11 +265,14 @@ class Desk:
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
+        sender = self._senders.get(probe.route.sender)
+        if sender is None or probe.launched < max(self._since[sender], self._since[mailbox]):
+            return frozenset()
         return message.inspect(
             fetched.header,
             fetched.body,
             token=probe.token,
-            sender=self._senders[probe.route.sender],
+            sender=sender,
             mailbox_address=mailbox.address,
             instance=self._instance,
             route=probe.route,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from probe.core.model import Node, NodePlan, Relay
@@ -49,19 +50,39 @@ class Inspector:
         *,
         clock: Clock,
         metrics: Metrics,
+        former: Inspector | None = None,
     ) -> None:
+        """What a `former` one knows of names that are still asked for is not asked anew."""
         self.trouble: dict[str, str] = {}  # What is wrong with the names of relays, by relay.
         self._resolver = resolver
         self._roster = roster
         self._clock = clock
         self._metrics = metrics
         self._fixed = [node for relay in relays for node in fixed_nodes(relay)]
+        self._joining = [*self._fixed]
         self._books = {r.name: NodeBook(r) for r in relays if r.plan is NodePlan.A}
+        if former is not None:
+            self._succeed(former)
+
+    def _succeed(self, former: Inspector) -> None:
+        for name, book in self._books.items():
+            known = former._books.get(name)
+            same = known is not None and _asked_for(known.relay) == _asked_for(book.relay)
+            if known is not None and same:
+                self._books[name] = replace(known, relay=book.relay)
+                if trouble := former.trouble.get(name):
+                    self.trouble[name] = trouble
+
+    @property
+    def nodes(self) -> frozenset[Node]:
+        """All nodes that should be probed, as far as is known."""
+        known = (node for book in self._books.values() for node in book.nodes)
+        return frozenset((*self._fixed, *known))
 
     async def run(self, beat: Callable[[], None]) -> None:
         """Turn for ever: look up what is due, or sleep until something is, at most `TURN`."""
-        while self._fixed:
-            self._roster.joined(self._fixed.pop(0))
+        while self._joining:
+            self._roster.joined(self._joining.pop(0))
         while True:
             beat()
             now = self._clock.now()
@@ -119,3 +140,8 @@ class Inspector:
                 self._roster.retired(node)
             case FellBack(reason):
                 log.warning("Relay %r: %s; it is one node for now.", relay.name, reason)
+
+
+def _asked_for(relay: Relay) -> tuple[str, int, NodePlan]:
+    """What the nodes of a relay follow from."""
+    return relay.host, relay.port, relay.plan

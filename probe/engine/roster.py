@@ -48,28 +48,57 @@ class Roster:
         self._nodes: dict[Node, list[Route]] = {}
         self._retired: set[RouteKey] = set()
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Those that are probed now."""
+        return tuple(self._nodes)
+
+    def follow(self, plans: Mapping[Combination, Plan]) -> None:
+        """From now on these are the plans; routes that stay as they are notice nothing."""
+        self._plans = plans
+        for node, before in self._nodes.items():
+            routes = self._planned(node)
+            keys = {route.key for route in routes}
+            for route in before:
+                if route.key not in keys:
+                    self._end(route.key)
+            for route in routes:
+                if route not in before:
+                    self._begin(route, node)
+            self._nodes[node] = routes
+
     def joined(self, node: Node) -> None:
-        """A node is probed from now on."""
-        routes = [
-            _route(RouteKey(relay, node.name, sender, mailbox), plan)
-            for (relay, sender, mailbox), plan in self._plans.items()
-            if relay == node.relay
-        ]
-        self._nodes[node] = routes
+        """A node is probed from now on; one that is already goes on."""
+        if node in self._nodes:
+            return
+        self._nodes[node] = self._planned(node)
         self._metrics.add_node(node)
-        for route in routes:
-            self._retired.discard(route.key)
-            self._books.open(route.key)
-            self._metrics.add_route(route)
-            self._sender.add(route, node)
+        for route in self._nodes[node]:
+            self._begin(route, node)
 
     def retired(self, node: Node) -> None:
         """A node is gone. What is in flight through it is still waited for."""
         for route in self._nodes.pop(node, []):
-            self._sender.remove(route.key)
-            self._metrics.retire_route(route.key)
-            self._retired.add(route.key)
+            self._end(route.key)
         self._metrics.retire_node(node)
+
+    def _planned(self, node: Node) -> list[Route]:
+        return [
+            _route(RouteKey(relay, node.name, sender, mailbox), plan)
+            for (relay, sender, mailbox), plan in self._plans.items()
+            if relay == node.relay
+        ]
+
+    def _begin(self, route: Route, node: Node) -> None:
+        self._retired.discard(route.key)
+        self._books.open(route.key)
+        self._metrics.add_route(route)
+        self._sender.add(route, node)
+
+    def _end(self, key: RouteKey) -> None:
+        self._sender.remove(key)
+        self._metrics.retire_route(key)
+        self._retired.add(key)
 
     def known(self, key: RouteKey) -> bool:
         """Whether the configuration has this combination at all."""

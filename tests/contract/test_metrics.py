@@ -90,6 +90,7 @@ CONTRACT = {
     "mailprobe_journal_up": ("gauge", ""),
     "mailprobe_journal_errors_total": ("counter", ""),
     "mailprobe_instance_conflict": ("gauge", ""),
+    "mailprobe_config_last_reload_successful": ("gauge", ""),
     "mailprobe_time_seconds": ("gauge", ""),
 }
 
