@@ -123,6 +123,7 @@ class _Prober:
             metrics=self._metrics,
             resolver=DnsResolver(settings.resolvers),
             books=self._books,
+            sights=sights,
             accepted_before=dict(self._remembered.accepted_before),
         )
         self._setup = Setup(settings, ground)

@@ -143,8 +143,11 @@ class Reloader:
     def _follow_mailboxes(self, former: Setup) -> None:
         settings, now = self._setup.settings, self._ground.clock.now()
         for mailbox in self._watch.follow(settings.mailboxes, settings.imap_passwords):
-            blind_since = now if mailbox.name in former.mailboxes else None
-            self._ground.books.ledger.watch(mailbox.name, Sight(folders(mailbox), now, blind_since))
+            if self._setup.has_moved(mailbox.name, former):
+                sight = Sight(folders(mailbox), now, None)
+                self._ground.books.ledger.watch(mailbox.name, sight)
+            else:
+                self._ground.sights[mailbox.name].restart(folders(mailbox), now)
 
     def _forget(self, former: Setup) -> None:
         """Let go of what is not configured any more."""

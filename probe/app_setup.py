@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from probe.config import Settings
 from probe.core.model import Mailbox, RouteKey
+from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.journal import SqliteJournal
 from probe.edges.resolver import DnsResolver
@@ -30,6 +31,7 @@ class Ground:
     metrics: Exporter
     resolver: DnsResolver
     books: Books
+    sights: dict[str, Sight]
     accepted_before: dict[Acquaintance, float]
 
 
@@ -58,8 +60,12 @@ class Setup:
         """Whether nothing can be said any more of a route that there was."""
         if (key.relay, key.sender, key.mailbox) not in self.settings.plans:
             return True
-        then, now = former.mailboxes.get(key.mailbox), self.mailboxes[key.mailbox]
-        return then is not None and _account(then) != _account(now)
+        return self.has_moved(key.mailbox, former)
+
+    def has_moved(self, mailbox: str, former: Setup) -> bool:
+        """Whether a mailbox is another account than it was, or there was none."""
+        before, now = former.mailboxes.get(mailbox), self.mailboxes[mailbox]
+        return before is None or _account(before) != _account(now)
 
     def tell(self, desk: Desk) -> None:
         """What the desk has to know."""

@@ -61,10 +61,12 @@ class Inspector:
         self._fixed = [node for relay in relays for node in fixed_nodes(relay)]
         self._joining = [*self._fixed]
         self._books = {r.name: NodeBook(r) for r in relays if r.plan is NodePlan.A}
+        self._ended = False
         if former is not None:
             self._succeed(former)
 
     def _succeed(self, former: Inspector) -> None:
+        former._ended = True  # A lookup of its may come to its end before it hears of that.
         for name, book in self._books.items():
             known = former._books.get(name)
             same = known is not None and _asked_for(known.relay) == _asked_for(book.relay)
@@ -107,6 +109,8 @@ class Inspector:
             following, changes = answered(
                 book, found.addresses, self._clock.now(), ttl=found.ttl, silent=found.silent
             )
+        if self._ended:
+            return
         self._books[relay.name] = following
         for change in changes:
             self._tell(relay, change)

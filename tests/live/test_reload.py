@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import os
 import re
 import signal
-import time
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.prober import KEY, RECIPIENT, Prober, Scrape, configuration, relay
+from tests.certificates import Authority
+from tests.live.prober import KEY, Prober, Scrape, configuration, relay
 from tests.live.world import LOOPBACK, Pool, World
 
 pytestmark = pytest.mark.timeout(180)
@@ -24,16 +27,16 @@ OTHER_KEY = "another key that only tests use"
 QUICK = {"interval": "1s", "deadline": "8s", "give_up": "10m"}
 RELOADED = "mailprobe_config_last_reload_successful"
 
-Series = tuple[str, tuple[tuple[str, str], ...]]
-
 
 def settings(pool: Pool, **changes: Any) -> dict[str, Any]:
-    return copy.deepcopy(configuration(pool, **{"defaults": QUICK, **changes}))
+    boxes = {"corp": mailbox(pool, "corp")}
+    return copy.deepcopy(configuration(pool, **{"defaults": QUICK, "mailboxes": boxes, **changes}))
 
 
 def mailbox(pool: Pool, name: str, **changes: Any) -> dict[str, Any]:
-    """A mailbox of the world's Dovecot, which takes any name."""
-    address = f"{name}@corp.test"
+    """A mailbox of this test's own: the world's Dovecot takes any name."""
+    test = hashlib.sha256(os.environ["PYTEST_CURRENT_TEST"].split(" ")[0].encode()).hexdigest()
+    address = f"{name}-{test[:8]}@corp.test"
     imap = {
         "host": LOOPBACK,
         "port": pool.dovecot.imap_port,
@@ -62,20 +65,18 @@ def reload(prober: Prober, changed: dict[str, Any]) -> None:
 def hang_up(prober: Prober, *, well: bool) -> None:
     """SIGHUP, and wait until it has been followed."""
     before = prober.log.read_text().count("configuration")
-    import os
-
     os.kill(prober.pid, signal.SIGHUP)
     prober.expect(lambda: prober.log.read_text().count("configuration") > before, "it is told")
     assert prober.scrape().sum(RELOADED) == float(well)
 
 
-def counters(scrape: Scrape) -> dict[Series, float]:
-    """Every counter of ours that is shown."""
-    names = set(re.findall(r"^# TYPE (mailprobe_\w+?)(?:_total)? counter$", scrape.text, re.M))
+def counters(scrape: Scrape) -> dict[str, float]:
+    """Every counter of ours that is shown, by its name and labels."""
+    lines = (line.rpartition(" ") for line in scrape.text.splitlines())
     return {
-        (f"{name}_total", tuple(sorted(labels.items()))): value
-        for name in names
-        for labels, value in scrape.samples(f"{name}_total")
+        series: float(value)
+        for series, _, value in lines
+        if series.startswith("mailprobe_") and "_total{" in series
     }
 
 
@@ -91,16 +92,26 @@ def delivered(scrape: Scrape, **labels: str) -> float:
     return scrape.sum("mailprobe_delivered_total", **labels)
 
 
+def readers(prober: Prober, pool: Pool) -> int:
+    """Connections from the prober to the IMAP server."""
+    sockets = {os.fspath(each.readlink()) for each in Path(f"/proc/{prober.pid}/fd").iterdir()}
+    port = f":{pool.dovecot.imap_port:04X}"
+    connections = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(
+        fields[2].endswith(port) and f"socket:[{fields[9]}]" in sockets for fields in connections
+    )
+
+
 @pytest.fixture
-def prober(world: World, pool: Pool) -> Prober:
-    return world.run(Prober(world, settings(pool)))
+def prober(world: World, calm_pool: Pool) -> Prober:
+    return world.run(Prober(world, settings(calm_pool)))
 
 
-def test_a_hundred_reloads_under_load_lose_nothing(prober: Prober, pool: Pool) -> None:
+def test_a_hundred_reloads_under_load_lose_nothing(prober: Prober, calm_pool: Pool) -> None:
     prober.expect(lambda: delivered(prober.scrape()) >= 6, "the pool delivers")
     began = memory(prober)
     scrapes = [prober.scrape()]
-    for number, changed in enumerate(_changes(pool, 100)):
+    for number, changed in enumerate(_changes(calm_pool, 100)):
         prober.write(changed)
         code, said = post(prober)
         good = number % 2 == 0
@@ -112,7 +123,7 @@ def test_a_hundred_reloads_under_load_lose_nothing(prober: Prober, pool: Pool) -
         later = counters(after)
         for series, value in counters(before).items():
             assert later.get(series, value) >= value, series
-    reload(prober, settings(pool))
+    reload(prober, settings(calm_pool))
     sent = prober.scrape().sum("mailprobe_sent_total")
     prober.expect(
         lambda: prober.scrape().sum("mailprobe_sent_total") >= sent + 6, "it sends as before"
@@ -162,10 +173,10 @@ def _changes(pool: Pool, count: int) -> Iterator[dict[str, Any]]:
         yield changed
 
 
-def test_a_key_is_rotated_without_one_bad_mac(prober: Prober, pool: Pool) -> None:
+def test_a_key_is_rotated_without_one_bad_mac(prober: Prober, calm_pool: Pool) -> None:
     prober.expect(lambda: delivered(prober.scrape()) >= 6, "the pool delivers")
     for keys in ([OTHER_KEY, KEY], [OTHER_KEY]):
-        reload(prober, settings(pool, tag_key=keys))
+        reload(prober, settings(calm_pool, tag_key=keys))
         arrived = delivered(prober.scrape())
         prober.expect(
             lambda least=arrived + 9: delivered(prober.scrape()) >= least,
@@ -177,7 +188,8 @@ def test_a_key_is_rotated_without_one_bad_mac(prober: Prober, pool: Pool) -> Non
     assert scrape.unbalanced() == []
 
 
-def test_a_relay_comes_and_goes(prober: Prober, pool: Pool) -> None:
+def test_a_relay_comes_and_goes(world: World, pool: Pool) -> None:
+    prober = world.run(Prober(world, settings(pool)))
     prober.expect(lambda: delivered(prober.scrape()) >= 6, "the pool delivers")
     relays = {
         "pool": relay(pool),
@@ -196,40 +208,38 @@ def test_a_relay_comes_and_goes(prober: Prober, pool: Pool) -> None:
     assert scrape.sum("mailprobe_in_flight", relay="single") == 0
     assert not [*scrape.samples("mailprobe_interval_seconds", relay="single")]
     assert not [*scrape.samples("mailprobe_relay_info", relay="single")]
-    unknown = scrape.sum("mailprobe_probes_unknown_total", relay="single", cause="config")
-    held = scrape.sum("mailprobe_in_flight", node=pool.nodes[0].address)
-    assert unknown >= 2 or not [*scrape.samples("mailprobe_scheduled_total", relay="single")]
+    assert prober.log.read_text().count("unknown(config)") >= 2
     pool.nodes[0].resume_queue_manager()
     prober.expect(
-        lambda: (
-            prober.scrape().sum("mailprobe_overdue") == 0
-            and prober.scrape().sum("mailprobe_in_flight", node=pool.nodes[0].address) <= held
-        ),
-        "what was held has arrived",
+        lambda: prober.scrape().sum("mailprobe_overdue") == 0, "what was held has arrived"
     )
     reload(prober, settings(pool, relays=relays))
-    prober.expect(
-        lambda: delivered(prober.scrape(), relay="single") >= unknown + 3, "it delivers again"
-    )
+
+    def all_have_arrived() -> bool:
+        scrape = prober.scrape()
+        sent = scrape.sum("mailprobe_sent_total", relay="single")
+        in_flight = scrape.sum("mailprobe_in_flight", relay="single")
+        return sent > in_flight and sent - in_flight == delivered(scrape, relay="single")
+
+    prober.expect(all_have_arrived, "those of the relay that was gone have been counted too")
     scrape = prober.scrape()
-    assert scrape.sum("mailprobe_unmatched_total") == 0, "late arrivals are recognised"
+    assert scrape.sum("mailprobe_unmatched_total") == 0
     assert scrape.sum("mailprobe_probe_failures_total", relay="single") == 0
     assert scrape.unbalanced() == []
 
 
-def test_a_mailbox_comes_and_goes(prober: Prober, pool: Pool) -> None:
+def test_a_mailbox_comes_and_goes(prober: Prober, calm_pool: Pool) -> None:
     prober.expect(lambda: delivered(prober.scrape()) >= 6, "the pool delivers")
-    started = _tasks_of(prober, "more")
-    assert started == 0
-    both = settings(pool)
-    both["mailboxes"]["more"] = mailbox(pool, "more")
+    before = readers(prober, calm_pool)
+    both = settings(calm_pool)
+    both["mailboxes"]["more"] = mailbox(calm_pool, "more")
     reload(prober, both)
     prober.expect(lambda: delivered(prober.scrape(), mailbox="more") >= 6, "it is read")
-    reload(prober, settings(pool))
+    reload(prober, settings(calm_pool))
     scrape = prober.scrape()
     assert not [*scrape.samples("mailprobe_imap_up", mailbox="more")]
     assert scrape.sum("mailprobe_in_flight", mailbox="more") == 0
-    prober.expect(lambda: _tasks_of(prober, "more") == 0, "nobody is logged in there")
+    prober.expect(lambda: readers(prober, calm_pool) == before, "nobody reads there")
     prober.expect(
         lambda: not [*prober.scrape().samples("mailprobe_scheduled_total", mailbox="more")],
         "its series are gone",
@@ -243,27 +253,22 @@ def test_a_mailbox_comes_and_goes(prober: Prober, pool: Pool) -> None:
     assert prober.scrape().sum("mailprobe_probe_failures_total") == 0, prober.log_end()
 
 
-def _tasks_of(prober: Prober, name: str) -> int:
-    """The watchers of a mailbox, by what the log says of logins; see doveadm for connections."""
-    return 0
-
-
-def test_a_bad_file_on_sighup_changes_nothing(prober: Prober, pool: Pool) -> None:
+def test_a_bad_file_on_sighup_changes_nothing(prober: Prober, calm_pool: Pool) -> None:
     prober.expect(lambda: delivered(prober.scrape()) >= 3, "the pool delivers")
-    prober.write(settings(pool, relays={}, surprise=1))
+    prober.write(settings(calm_pool, relays={}, surprise=1))
     hang_up(prober, well=False)
     assert "relays: is missing" in prober.log_end()
     assert "surprise: unknown key" in prober.log_end()
     arrived = delivered(prober.scrape())
     prober.expect(lambda: delivered(prober.scrape()) >= arrived + 6, "it goes on")
-    prober.write(settings(pool))
+    prober.write(settings(calm_pool))
     hang_up(prober, well=True)
     assert prober.scrape().sum("mailprobe_probe_failures_total") == 0
 
 
-def test_what_needs_a_restart_is_said(prober: Prober, pool: Pool) -> None:
+def test_what_needs_a_restart_is_said(prober: Prober, calm_pool: Pool) -> None:
     web = {"listen": f"{LOOPBACK}:1"}
-    prober.write(settings(pool, journal="/tmp/other.sqlite3", instance="other", web=web))
+    prober.write(settings(calm_pool, journal="/tmp/other.sqlite3", instance="other", web=web))
     code, said = post(prober)
     assert code == 400
     wrong = "cannot change while mailprobe runs: it needs a restart"
@@ -273,11 +278,31 @@ def test_what_needs_a_restart_is_said(prober: Prober, pool: Pool) -> None:
     assert prober.scrape().sum(RELOADED) == 0
 
 
-def test_a_login_and_tls_can_be_switched_on(prober: Prober, pool: Pool) -> None:
+def test_a_login_and_tls_can_be_switched_on(
+    prober: Prober, calm_pool: Pool, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    issued = authority.issue(LOOPBACK)
     listening = {"listen": f"{LOOPBACK}:{prober.port}"}
     guarded = {**listening, "basic_auth": {"username": "ops", "password": "hunter2"}}
-    reload(prober, settings(pool, web=guarded))
+    reload(prober, settings(calm_pool, web=guarded))
     with pytest.raises(urllib.error.HTTPError, match="401"):
         prober.get("/metrics")
     assert prober.get("/-/healthy") == "healthy\n"
     assert post(prober)[0] == 401
+
+    files = {"cert_file": str(issued.certificate), "key_file": str(issued.key)}
+    prober.write(settings(calm_pool, web={**listening, "tls": files}))
+    os.kill(prober.pid, signal.SIGHUP)
+    trusting = ssl.create_default_context(cafile=authority.ca_file)
+    trusting.verify_flags &= ~ssl.VERIFY_X509_STRICT
+
+    def answers() -> bool:
+        try:
+            url = f"https://{LOOPBACK}:{prober.port}/metrics"
+            with urllib.request.urlopen(url, timeout=10, context=trusting) as answer:
+                return bool(Scrape(answer.read().decode()).sum(RELOADED))
+        except OSError:
+            return False
+
+    prober.expect(answers, "the metrics are there over TLS, without a login")
