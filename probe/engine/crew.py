@@ -30,7 +30,8 @@ class Crew:
     def stop(self, loop: Loop, member: str) -> None:
         """End this loop."""
         for task in self._tasks.get((loop, member), ()):
-            task.cancel()
+            if not task.cancelling():  # What it does to leave in order is not to be disturbed.
+                task.cancel()
 
     def dismiss(self) -> None:
         """End all loops, and start no more."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.config import ConfigError, FileSecret, Plan, Settings, load
+from probe.config import ConfigError, FileSecret, Plan, Settings, load, needs_restart
 from probe.config.settings import short_name
 from probe.core.model import (
     AuthMode,
@@ -556,3 +556,26 @@ def test_the_login_of_the_pages_can_come_from_secrets_dir(tmp_path: Path) -> Non
 
     login = loaded(tmp_path, text).login
     assert login is not None and login[1].read() == "hunter3"
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        ("defaults: {interval: 20s}", []),
+        ("log: {level: debug}", []),
+        ("instance: other", ["instance"]),
+        ("journal: /var/other", ["journal"]),
+        ("web: {listen: 0.0.0.0:1}", ["web.listen"]),
+        (
+            "instance: other\njournal: /x\nweb: {listen: 'localhost:1'}",
+            ["instance", "journal", "web.listen"],
+        ),
+    ],
+)
+def test_what_cannot_change_on_a_reload(tmp_path: Path, change: str, keys: list[str]) -> None:
+    before = loaded(tmp_path, f"{SMALL}")
+    after = loaded(tmp_path, f"{SMALL}{change}\n")
+    wrong = "cannot change while mailprobe runs: it needs a restart"
+
+    assert [each.message for each in needs_restart(before, after)] == [wrong] * len(keys)
+    assert [each.place.rpartition(": ")[2] for each in needs_restart(before, after)] == keys

@@ -53,6 +53,11 @@ class World:
             self.ledger, journal=self.journal, metrics=self.metrics, clock=self.clock
         )
         self.books.open(KEY)
+        self.line = Line(RELAY, self.submitter, self.password)
+        self.courier = self.courier_by(self.line)
+
+    def courier_by(self, line: Line) -> Courier:
+        """A courier on these books, with this way to the relay."""
         scribe = Scribe(
             instance="test",
             key=b"k" * 16,
@@ -61,8 +66,8 @@ class World:
             journal=self.journal,
             clock=self.clock,
         )
-        self.courier = Courier(
-            {"pool": Line(RELAY, self.submitter, self.password)},
+        return Courier(
+            {"pool": line},
             scribe,
             books=self.books,
             journal=self.journal,

@@ -160,6 +160,7 @@ def _changes(pool: Pool, count: int) -> Iterator[dict[str, Any]]:
                     pool, nodes=changed["relays"]["pool"]["nodes"][:1]
                 )
             case 6:
+                changed["senders"]["shop"]["address"] = "other@shop.test"
                 changed["log"] = {"level": "debug", "format": "json"}
                 changed["mailboxes"]["corp"]["keep"] = "2h"
             case 1:
