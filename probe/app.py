@@ -24,6 +24,7 @@ from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
+from probe.engine.learner import Learner
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
 from probe.engine.reaper import Reaper
@@ -117,6 +118,9 @@ class _Prober:
             for mailbox in settings.mailboxes
         }
         self._books = Books(Ledger(sights), journal=journal, metrics=self._metrics, clock=clock)
+        self._learner = Learner(
+            settings.relays, books=self._books, metrics=self._metrics, clock=clock
+        )
         ground = Ground(
             clock=clock,
             journal=journal,
@@ -124,6 +128,7 @@ class _Prober:
             resolver=DnsResolver(settings.resolvers),
             books=self._books,
             sights=sights,
+            learner=self._learner,
             accepted_before=dict(self._remembered.accepted_before),
         )
         self._setup = Setup(settings, ground)
@@ -133,7 +138,14 @@ class _Prober:
             settings.plans, sender=self._sender, books=self._books, metrics=self._metrics
         )
         self._supervisor = Supervisor(clock=clock, metrics=self._metrics)
-        self._overview = Overview(self._books, self._sender, self._supervisor, clock=clock)
+        self._overview = Overview(
+            self._books,
+            self._sender,
+            self._supervisor,
+            desk=self._desk,
+            journal=journal,
+            clock=clock,
+        )
         self._publisher = self._make_publisher()
         self._reloader = Reloader(
             self._setup,
@@ -195,6 +207,7 @@ class _Prober:
             books=self._books,
             desk=self._desk,
             roster=self._roster,
+            learner=self._learner,
             overview=self._overview,
             journal=self._journal,
             metrics=self._metrics,
@@ -219,7 +232,7 @@ class _Prober:
     def _restore(self, remembered: Remembered) -> None:
         for key, moment in remembered.last_success.items():
             if self._roster.known(key):
-                self._books.ledger.levels.of(key).last_success = moment
+                self._books.ledger.levels.of(key).remember(moment)
         for record in remembered.open:
             self._take_over(record, clock_stepped=remembered.clock_stepped)
         if remembered.open:
@@ -233,6 +246,7 @@ class _Prober:
             self._books.drop(key)
             return
         self._roster.adopt(key)
+        self._learner.adopt(key.relay, record.learned)
         if record.undecided:
             self._metrics.scheduled(key)
         cause = UnknownCause.CLOCK if clock_stepped else None
@@ -243,7 +257,7 @@ class _Prober:
         return f"{scheme}://{_bracketed(self._setup.settings.listen[0])}:{web.port}"
 
     def _start(self, crew: Crew, web: WebServer) -> None:
-        reaper = Reaper(self._books, self._clock)
+        reaper = Reaper(self._books)
         crew.start(Loop.SENDER, "slots", self._sender.run)
         crew.start(Loop.REAPER, "deadlines", reaper.run)
         crew.start(Loop.PUBLISHER, "gauges", self._publisher.run)

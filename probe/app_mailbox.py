@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from probe.app_setup import Ground, Setup
+from probe.core.control import Seal
 from probe.core.model import Folder, ImapServer, Loop, Mailbox
-from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
-from probe.edges.journal import SqliteJournal
-from probe.edges.resolver import DnsResolver
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
 from probe.engine.login_gate import LoginGate
@@ -28,10 +26,12 @@ def folders(mailbox: Mailbox) -> frozenset[Folder]:
 class _Watched:
     """How a mailbox is watched; what else is configured of it is no matter of the watchers."""
 
+    address: str
     imap: ImapServer
     inbox: str
     junk: str | None
     secret: Secret
+    keys: tuple[bytes, ...] = field(repr=False)
 
     def has_login_of(self, other: _Watched) -> bool:
         """Whether both log in to the same account in the same way."""
@@ -42,58 +42,51 @@ class _Watched:
 class Watch:
     """Who watches which mailbox."""
 
-    def __init__(
-        self,
-        crew: Crew,
-        *,
-        desk: Desk,
-        journal: SqliteJournal,
-        resolver: DnsResolver,
-        clock: SystemClock,
-    ) -> None:
+    def __init__(self, crew: Crew, desk: Desk, ground: Ground) -> None:
         self._crew = crew
         self._desk = desk
-        self._journal = journal
-        self._resolver = resolver
-        self._clock = clock
+        self._ground = ground
         self._watched: dict[str, _Watched] = {}
         self._gates: dict[str, LoginGate] = {}
 
-    def follow(self, mailboxes: Iterable[Mailbox], secrets: Mapping[str, Secret]) -> list[Mailbox]:
-        """Watch these mailboxes and no others; those whose watching begins, maybe anew."""
-        boxes = {box.name: box for box in mailboxes}
-        for name in [name for name in self._watched if name not in boxes]:
+    def follow(self, setup: Setup) -> list[Mailbox]:
+        """Watch its mailboxes and no others; those whose watching begins, maybe anew."""
+        for name in self._watched.keys() - setup.mailboxes.keys():
             self._end(name)
             del self._watched[name], self._gates[name]
         begun = []
-        for name, box in boxes.items():
-            watched = _Watched(box.imap, box.inbox, box.junk, secrets[name])
+        for name, box in setup.mailboxes.items():
+            secret = setup.settings.imap_passwords[name]
+            watched = _Watched(box.address, box.imap, box.inbox, box.junk, secret, (*setup.keys,))
             before = self._watched.get(name)
             if watched == before:
                 continue
             if before is not None:
                 self._end(name)
             if before is None or not watched.has_login_of(before):
-                self._gates[name] = LoginGate(watched.secret, self._clock)
+                self._gates[name] = LoginGate(secret, self._ground.clock)
             self._watched[name] = watched
-            self._begin(box, watched)
+            self._begin(box, watched, setup.settings.instance)
             begun.append(box)
         return begun
 
-    def _begin(self, mailbox: Mailbox, watched: _Watched) -> None:
-        reader = ImapReader(mailbox, watched.secret, self._resolver)
+    def _begin(self, mailbox: Mailbox, watched: _Watched, instance: str) -> None:
+        journal, clock = self._ground.journal, self._ground.clock
+        reader = ImapReader(mailbox, watched.secret, self._ground.resolver)
         gate = self._gates[mailbox.name]
+        seal = Seal(instance, journal.id, clock.wall(journal.created), watched.keys)
 
         def watch(folder: Folder) -> Turn:
             return lambda beat: FolderWatcher(
                 reader,
                 folder,
                 desk=self._desk,
-                journal=self._journal,
-                clock=self._clock,
+                journal=journal,
+                clock=clock,
                 gate=gate,
                 chance=random.Random(),
                 turned=beat,
+                seal=seal if folder is Folder.INBOX else None,
             ).run()
 
         for folder in sorted(folders(mailbox)):

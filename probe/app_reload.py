@@ -11,6 +11,7 @@ from probe.app_setup import Ground, Setup
 from probe.config import ConfigError, Settings, needs_restart
 from probe.core.model import Loop
 from probe.core.sight import Sight
+from probe.edges.route import KernelRoutes
 from probe.edges.web import BadCertificate, WebServer
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
@@ -62,15 +63,9 @@ class Reloader:
     def begin(self, crew: Crew, web: WebServer) -> None:
         """Start the loops of the first configuration."""
         self._crew, self._web = crew, web
-        self._watch = Watch(
-            crew,
-            desk=self._desk,
-            journal=self._ground.journal,
-            resolver=self._ground.resolver,
-            clock=self._ground.clock,
-        )
+        self._watch = Watch(crew, self._desk, self._ground)
         crew.start(Loop.INSPECTOR, "nodes", self._inspector.run)
-        self._watch.follow(self._setup.settings.mailboxes, self._setup.settings.imap_passwords)
+        self._watch.follow(self._setup)
 
     async def listen(self, hangup: asyncio.Event) -> None:
         """Reload whenever we are told to."""
@@ -127,12 +122,14 @@ class Reloader:
             self._setup.settings.relays,
             self._ground.resolver,
             self._roster,
+            routes=KernelRoutes(),
             clock=self._ground.clock,
             metrics=self._ground.metrics,
             former=former,
         )
 
     def _follow_nodes(self) -> None:
+        self._ground.learner.follow(self._setup.settings.relays)
         self._inspector = self._make_inspector(self._inspector)
         for node in self._roster.nodes:
             if node not in self._inspector.nodes:
@@ -141,8 +138,8 @@ class Reloader:
         self._crew.start(Loop.INSPECTOR, "nodes", self._inspector.run)
 
     def _follow_mailboxes(self, former: Setup) -> None:
-        settings, now = self._setup.settings, self._ground.clock.now()
-        for mailbox in self._watch.follow(settings.mailboxes, settings.imap_passwords):
+        now = self._ground.clock.now()
+        for mailbox in self._watch.follow(self._setup):
             if self._setup.has_moved(mailbox.name, former):
                 sight = Sight(folders(mailbox), now, None)
                 self._ground.books.ledger.watch(mailbox.name, sight)

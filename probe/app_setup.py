@@ -16,6 +16,7 @@ from probe.edges.web import Certificate, Login, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Acquaintance, Courier, Line
 from probe.engine.desk import Desk
+from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.metrics import Exporter
 
@@ -32,6 +33,7 @@ class Ground:
     resolver: DnsResolver
     books: Books
     sights: dict[str, Sight]
+    learner: Learner
     accepted_before: dict[Acquaintance, float]
 
 
@@ -51,10 +53,10 @@ class Setup:
         }
         self.login = None if settings.login is None else Login(*settings.login)
         self.certificate = _certificate(settings, former)
-        self.lines: dict[str, Line] = self._make_lines(
-            ground, {} if former is None else former.lines
+        self.lines = self._make_lines(ground)
+        self.courier: Courier = self._make_courier(
+            ground, None if former is None else former.courier
         )
-        self.courier = self._make_courier(ground)
 
     def is_gone(self, key: RouteKey, former: Setup) -> bool:
         """Whether nothing can be said any more of a route that there was."""
@@ -82,16 +84,15 @@ class Setup:
         url = self.settings.external_url
         web.guard(login=self.login, certificate=self.certificate, external_url=url)
 
-    def _make_lines(self, ground: Ground, former: dict[str, Line]) -> dict[str, Line]:
+    def _make_lines(self, ground: Ground) -> dict[str, Line]:
         lines = {}
         for relay in self.settings.relays:
             secret = self.settings.smtp_passwords.get(relay.name)
-            line = Line(relay, SmtpSubmitter(relay, secret, ground.resolver, ground.clock), secret)
-            before = former.get(relay.name)
-            lines[relay.name] = line if before is None else line.following(before)
+            submitter = SmtpSubmitter(relay, secret, ground.resolver, ground.clock)
+            lines[relay.name] = Line(relay, submitter, secret)
         return lines
 
-    def _make_courier(self, ground: Ground) -> Courier:
+    def _make_courier(self, ground: Ground, former: Courier | None) -> Courier:
         scribe = Scribe(
             instance=self.settings.instance,
             key=self.keys[0],
@@ -104,11 +105,13 @@ class Setup:
             self.lines,
             scribe,
             books=ground.books,
+            learner=ground.learner,
             journal=ground.journal,
             metrics=ground.metrics,
             clock=ground.clock,
             accepted_before=ground.accepted_before,
             wakes=self.wakes,
+            former=former,
         )
 
 

@@ -29,6 +29,7 @@ from probe.core.model import (
     UnmatchedCause,
 )
 from probe.core.record import Record
+from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
 
 
 class Clock(Protocol):
@@ -101,6 +102,13 @@ class Fetched:
     body: bytes  # The body, cut at 64 KiB; empty where only headers were asked for.
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A server would not do what it was asked; the session is still of use."""
+
+    text: str  # Why, cleaned.
+
+
 class Session(Protocol):
     """One authenticated connection to a mailbox with one folder selected.
 
@@ -131,10 +139,16 @@ class Session(Protocol):
         """The UIDs from `first_uid` on, ascending."""
 
     async def search_tagged(self, first: int, last: int) -> list[int]:
-        """The UIDs, among the messages numbered `first` to `last`, with an X-Mailprobe field."""
+        """The UIDs, among the messages numbered `first` to `last`, with a field of ours.
+
+        X-Mailprobe is a probe's, X-Mailprobe-Control a control message's.
+        """
 
     async def fetch(self, uids: Sequence[int], *, body: bool) -> list[Fetched]:
         """The messages with these UIDs that are still there; flags stay as they are."""
+
+    async def append(self, content: bytes) -> int | Refusal:
+        """Put a message (ASCII, CRLF line ends) into the folder, flagged as seen: its UID."""
 
     async def remove(self, uids: Sequence[int]) -> None:
         """Flag as deleted and UID EXPUNGE these; without UIDPLUS only flag."""
@@ -159,17 +173,8 @@ class ResolveFailure(Exception):
     """A name could not be resolved; the text says which server said what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """What a name resolves to. No addresses: the name has none, or does not exist."""
-
-    addresses: tuple[str, ...]  # IPv6 as in RFC 5952; sorted.
-    ttl: float  # The least of the answers' TTLs (s).
-    silent: frozenset[int] = frozenset()  # IP versions (4, 6) that no server answered for.
-
-
 class Resolver(Protocol):
-    """Looks up addresses."""
+    """Looks up names."""
 
     async def addresses(self, name: str) -> Addresses:
         """The A and AAAA records of a name, within 5 s. Raises ResolveFailure.
@@ -177,6 +182,12 @@ class Resolver(Protocol):
         Where no server answers for one of the two, the addresses of the other are still an
         answer, with the version that is missing in `silent`; without any it is a failure.
         """
+
+    async def mx(self, name: str) -> Records[MxRecord]:
+        """The MX records of a domain, within 5 s. Raises ResolveFailure."""
+
+    async def srv(self, name: str) -> Records[SrvRecord]:
+        """The SRV records of a service's name, within 5 s. Raises ResolveFailure."""
 
 
 # ---- the journal
@@ -197,7 +208,7 @@ class Position:
 class Remembered:
     """What the journal holds at start."""
 
-    open: tuple[Record, ...]  # Not yet settled: unjudged, or accepted and unseen and not given up.
+    open: tuple[Record, ...]  # Not settled: unjudged, or in flight. Of very many the newest.
     last_success: dict[RouteKey, float]
     accepted_before: dict[tuple[str, str, str, str], float]  # relay, node, sender, mailbox: when.
     stopped: float | None  # When the last run's journal was last written to.
@@ -231,19 +242,25 @@ class Journal(Protocol):
     async def find(self, sequence: int) -> Record | None:
         """A probe that may have left the table long ago."""
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
-        """As save, with a new place to be cleaned at `expunge`; returns when it is durable."""
+    def arrived(self, record: Record, *, expunge: float) -> None:
+        """As save, with a new place to be cleaned at `expunge`."""
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        """What is open and judged of this mailbox is lost, if that was due before this moment.
+
+        Its sequence numbers are not greater than `last`.
+        """
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         """How far this folder was read."""
 
     async def advance(self, position: Position) -> None:
-        """The folder has been read so far; returns when it is durable."""
+        """The folder has been read so far; returns when it is durable, and all before it."""
 
     async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
         """Places whose time to be cleaned has come, oldest first."""
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
         """A place of ours that is to be cleaned at `expunge`, such as an orphan's or a DSN's."""
 
     async def cleaned(self, places: Sequence[Place]) -> None:
@@ -280,20 +297,11 @@ class Metrics(Protocol):
     def add_relay(self, relay: Relay) -> None:
         """A relay is configured: its series without a node exist from now on."""
 
-    def drop_relay(self, name: str) -> None:
-        """A relay is not configured any more."""
-
     def add_sender(self, sender: Sender) -> None:
         """A sender is configured."""
 
-    def drop_sender(self, name: str) -> None:
-        """A sender is not configured any more."""
-
     def add_mailbox(self, mailbox: Mailbox) -> None:
         """A mailbox is configured: its series exist from now on."""
-
-    def drop_mailbox(self, name: str) -> None:
-        """A mailbox is not configured any more: its series go at once."""
 
     def add_node(self, node: Node) -> None:
         """A node is in force: its component series exist from now on."""
@@ -361,6 +369,9 @@ class Metrics(Protocol):
     def level(self, key: RouteKey, level: Level) -> None:
         """How a route stands at this moment."""
 
+    def flying(self, key: RouteKey, *, in_flight: int, overdue: int) -> None:
+        """What is on its way by a learned node, which `key` names, at this moment."""
+
     def read(self, mailbox: str, *, up: bool, last_ok: float | None) -> None:
         """Whether a mailbox can be read, and when it last could (None: never yet)."""
 
@@ -373,9 +384,6 @@ class Metrics(Protocol):
     def journaled(self, *, up: bool, errors: int) -> None:
         """How the journal is."""
 
-    def reloaded(self, *, well: bool) -> None:
-        """The configuration was read again, and is in force or is not."""
-
     def conflicting(self, conflict: bool) -> None:
         """Whether another prober uses our instance name."""
 
@@ -385,7 +393,7 @@ class Level:
     """The gauges of a route; moments are Unix times."""
 
     undecided: int
-    in_flight: int
+    in_flight: int  # Without what is on its way by learned nodes; `overdue` likewise.
     overdue: int
     oldest_unanswered: float | None
     last_success: float

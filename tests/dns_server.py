@@ -45,16 +45,19 @@ class ScriptedDns:
 
 def records(*texts: str, flags: int = 0, minimum: int = 60) -> Script:
     """NOERROR with these records (`NAME TTL TYPE VALUE`), or NODATA with a SOA."""
+    answer: list[dns.rrset.RRset] = []
+    for text in texts:
+        name, ttl, kind, value = text.split(maxsplit=3)
+        record = dns.rrset.from_text(name + ".", int(ttl), "IN", kind, value)
+        if answer and (answer[-1].name, answer[-1].rdtype) == (record.name, record.rdtype):
+            answer[-1].update(record)
+        else:
+            answer.append(record)
 
     def script(query: dns.message.Message, tcp: bool) -> bytes:
         reply = dns.message.make_response(query)
         reply.flags |= flags
-        for text in texts:
-            name, ttl, kind, value = text.split(maxsplit=3)
-            rrset = dns.rrset.from_text(name + ".", int(ttl), "IN", kind, value)
-            reply.find_rrset(
-                reply.answer, rrset.name, rrset.rdclass, rrset.rdtype, create=True
-            ).update(rrset)
+        reply.answer = list(answer)
         if not texts:
             reply.authority.append(soa(minimum))
         wire = reply.to_wire(max_size=65535)

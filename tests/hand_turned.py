@@ -1,38 +1,71 @@
 """A clock that stands still until a test turns it."""
 
+from __future__ import annotations
+
 import asyncio
+from itertools import count
 
 
 class HandTurnedClock:
-    """Fulfils ports.Clock for one sleeper at a time; the wall is 1000 s ahead."""
+    """Fulfils ports.Clock for any number of sleepers; the wall is ahead by `offset` seconds."""
 
-    def __init__(self) -> None:
-        self.moment = 0.0
+    def __init__(self, moment: float = 0.0, *, offset: float = 0.0) -> None:
+        self.moment = moment
+        self.offset = offset
+        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self._order = count()
         self._asleep = asyncio.Event()
-        self._alarm = (0.0, asyncio.Event())
 
     def now(self) -> float:
         return self.moment
 
     def wall(self, moment: float) -> float:
-        return moment + 1000
+        return moment + self.offset
 
     async def sleep_until(self, moment: float) -> None:
         if moment <= self.moment:
+            await asyncio.sleep(0)
             return
-        self._alarm = (moment, asyncio.Event())
+        sleeper = (moment, next(self._order), asyncio.Event())
+        self._sleepers.append(sleeper)
         self._asleep.set()
         try:
-            await self._alarm[1].wait()
+            await sleeper[-1].wait()
         finally:
-            self._asleep.clear()
+            if sleeper in self._sleepers:  # It was cancelled.
+                self._sleepers.remove(sleeper)
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass for whoever waits for nothing else; returns when nobody has more to do."""
+        end = self.moment + seconds
+        await settle()
+        while self._wake_next(end):
+            await settle()
+        self.moment = end
 
     async def turn(self, until: float) -> None:
-        """Let time pass; returns when the sleeper sleeps again, however often it was woken."""
-        await self._asleep.wait()
-        while self._alarm[0] <= until:
-            self.moment, alarm = self._alarm
-            self._asleep.clear()
-            alarm.set()
-            await self._asleep.wait()
+        """Let time pass for a loop that waits for the world too; returns when it sleeps again."""
+        await self._has_sleepers()
+        while self._wake_next(until):
+            await self._has_sleepers()
         self.moment = until
+
+    def _wake_next(self, until: float) -> bool:
+        sleeper = min(self._sleepers, default=None)
+        if sleeper is None or sleeper[0] > until:
+            return False
+        self._sleepers.remove(sleeper)
+        self.moment = sleeper[0]
+        sleeper[-1].set()
+        return True
+
+    async def _has_sleepers(self) -> None:
+        while not self._sleepers:
+            self._asleep.clear()
+            await self._asleep.wait()
+
+
+async def settle(rounds: int = 30) -> None:
+    """Let every task run until it waits for something."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from collections.abc import Iterable, Iterator
@@ -14,10 +15,13 @@ from probe.config.problem import Finding, Path, nearest, suggestion
 from probe.config.scalar import NAME, spelled
 from probe.config.secret import LiteralSecret
 from probe.core.model import EnvelopeMode, TlsMode
+from probe.core.node_plan import IpVersion, NodePlan
 
 _SECTIONS = {"relay": "relays", "sender": "senders", "mailbox": "mailboxes"}
 _LOGIN = ("username", "password")
 _CLEAR = "the password goes over the network in the clear (tls: none)"
+_MX_PORT = "nodes: mx without a port takes that of tls; hosts in MX records listen on 25"
+_SRV_TLS = "tls: none is not for what _submissions._tcp names, which speaks TLS by definition"
 _VERP_ROOM = 64 - 1 - 24  # RFC 5321 4.5.3.1.1, less `+ID`.
 
 
@@ -27,7 +31,7 @@ def conflicts(file: File, tree: dict[str, Tree], known: Iterable[Finding]) -> tu
     Names and logins are looked for in the tree: what is there is there, even if it is not right.
     """
     paths = [finding.path for finding in known]
-    found = [*_missing(file), *_limits(file), *_certificate(file)]
+    found = [*_missing(file), *_limits(file), *_nodes(file), *_certificate(file)]
     if not any(path[-1] in ("deadline", "give_up") for path in paths):
         found += _waits(file)
     sure = [each for each in found if not any(_touches(path, each.path) for path in paths)]
@@ -39,6 +43,10 @@ def warnings(file: File) -> Iterator[str]:
     for name, relay in file.relays.items():
         if relay.tls is TlsMode.NONE and relay.password is not None:
             yield f"relays.{name}: {_CLEAR}"
+        if relay.nodes is NodePlan.MX and relay.port is None:
+            yield f"relays.{name}: {_MX_PORT}"
+        if relay.nodes is NodePlan.SRV and relay.tls is TlsMode.NONE:
+            yield f"relays.{name}: {_SRV_TLS}"
     for name, mailbox in file.mailboxes.items():
         if mailbox.imap.tls is TlsMode.NONE:
             yield f"mailboxes.{name}.imap: {_CLEAR}"
@@ -123,6 +131,37 @@ def _limits(file: File) -> Iterator[Finding]:
         if mailbox.keep_failed < mailbox.keep:
             place = ("mailboxes", name, "keep_failed")
             yield Finding(place, f"must not be less than keep, {spelled(mailbox.keep)}")
+
+
+def _nodes(file: File) -> Iterator[Finding]:
+    """Where `nodes` and `ip_version` do not fit to addresses that are written down."""
+    for name, relay in file.relays.items():
+        place = ("relays", name)
+        host = _version(relay.host)
+        if relay.nodes in (NodePlan.MX, NodePlan.SRV) and host:
+            yield Finding((*place, "nodes"), "needs a host with a name, not an IP address")
+        source = _version(relay.source_address or "")
+        fixed = {host, source, *map(_version, _listed(relay))}
+        if relay.ip_version is IpVersion.BOTH and source:
+            text = f"cannot be both with a source_address, which is IPv{source}"
+            yield Finding((*place, "ip_version"), text)
+        if relay.ip_version in (IpVersion.FOUR, IpVersion.SIX):
+            for version in sorted(fixed - {"", relay.ip_version.value}):
+                text = f"does not fit to the IPv{version} address that is written down"
+                yield Finding((*place, "ip_version"), text)
+
+
+def _listed(relay: Relay) -> list[str]:
+    """The addresses that are written down as nodes."""
+    return [] if isinstance(relay.nodes, NodePlan) else [each.address for each in relay.nodes]
+
+
+def _version(text: str) -> str:
+    """The IP version of an address as it is written in the file; empty for a name."""
+    try:
+        return str(ipaddress.ip_address(text).version)
+    except ValueError:
+        return ""
 
 
 def _verp(path: Path, sender: Sender) -> Iterator[Finding]:

@@ -37,10 +37,12 @@ from probe.config.kind import (
     Timeout,
     Tls,
     Url,
+    Version,
     Word,
 )
 from probe.config.target import Nodes
-from probe.core.model import AuthMode, EnvelopeMode, NodePlan, Role, TlsMode
+from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
+from probe.core.node_plan import IpVersion, NodePlan
 
 PREFIX = "MAILPROBE_"
 TAG_KEY_PLACEHOLDER = "replace-this-with-a-long-random-text"
@@ -128,7 +130,7 @@ class Timeouts(Section):
 class Relay(Section):
     """An SMTP service that probes are submitted to."""
 
-    later = frozenset({"limits", "ip_version", "api"})
+    later = frozenset({"limits", "api"})
 
     host: Host = Field(
         description="The name that TLS is verified against.", examples=["smtp.example.com"]
@@ -150,7 +152,15 @@ class Relay(Section):
     nodes: Nodes = Field(
         default=NodePlan.NONE,
         description="How the host becomes nodes: none (one target, whatever the name resolves to),"
-        " a (every A and AAAA address), or a list of ADDRESS[:PORT] or NAME=ADDRESS[:PORT].",
+        " a (every A and AAAA address), mx (every address of its MX hosts), srv (of the hosts that"
+        " its SRV records name for submission, at their ports), greeting (a load balancer: nodes"
+        " are told apart by the host name in the greeting), or a list of ADDRESS[:PORT] or"
+        " NAME=ADDRESS[:PORT].",
+    )
+    ip_version: Version = Field(
+        default=IpVersion.AUTO,
+        description="Which of the addresses that are looked up are used: auto (leaves out a version"
+        " that there is no route for), 4, 6 or both.",
     )
     username: Text | None = Field(
         default=None, description="Without it there is no login.", examples=["probe"]

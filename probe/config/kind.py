@@ -10,6 +10,7 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSc
 from probe.config import scalar
 from probe.config.secret import secret
 from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
+from probe.core.node_plan import IpVersion
 from probe.ports import Secret
 
 _DAY = 86400.0
@@ -107,6 +108,7 @@ Keys = Annotated[
 Tls = Annotated[TlsMode, PlainValidator(scalar.choice(TlsMode)), _word_of(TlsMode)]
 Auth = Annotated[AuthMode, PlainValidator(scalar.choice(AuthMode)), _word_of(AuthMode)]
 RelayRole = Annotated[Role, PlainValidator(scalar.choice(Role)), _word_of(Role)]
+Version = Annotated[IpVersion, PlainValidator(scalar.choice(IpVersion)), _word_of(IpVersion)]
 Envelope = Annotated[
     EnvelopeMode, PlainValidator(scalar.choice(EnvelopeMode)), _word_of(EnvelopeMode)
 ]

@@ -11,16 +11,8 @@ from probe.config import file as typed
 from probe.config import plan
 from probe.config.plan import Combination, Plan
 from probe.config.scalar import domain
-from probe.core.model import (
-    ImapServer,
-    Mailbox,
-    Node,
-    NodePlan,
-    Relay,
-    Sender,
-    Timeouts,
-    TlsMode,
-)
+from probe.core.model import ImapServer, Mailbox, Node, Relay, Sender, Timeouts, TlsMode
+from probe.core.node_plan import NodePlan
 from probe.ports import Secret
 
 _SMTP_PORTS = {TlsMode.NONE: 25, TlsMode.STARTTLS: 587, TlsMode.IMPLICIT: 465}
@@ -111,6 +103,7 @@ def _relay(name: str, relay: typed.Relay, helo: str) -> Relay:
         tls=relay.tls,
         ca_file=relay.ca_file,
         plan=relay.nodes if isinstance(relay.nodes, NodePlan) else NodePlan.LIST,
+        ip_version=relay.ip_version,
         listed=tuple(Node(name, each.name, each.address, each.port or port) for each in listed),
         username=relay.username,
         auth=relay.auth,

@@ -9,9 +9,9 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from probe.config import scalar
-from probe.core.model import NodePlan
+from probe.core.node_plan import NodePlan
 
-LATER = ("mx", "srv", "greeting")
+_WORDS = tuple(plan for plan in NodePlan if plan is not NodePlan.LIST)
 
 _FORM = "ADDRESS[:PORT] or NAME=ADDRESS[:PORT], IPv6 in brackets where a port follows"
 _TARGET = re.compile(
@@ -55,10 +55,8 @@ def node_choice(value: object) -> NodeChoice:
     if isinstance(value, list):
         return _listed(value)
     text = scalar.single(value).lower()
-    if text in LATER:
-        raise ValueError(f"'{text}' is not available in this version; write none, a, or a list")
-    if text not in (NodePlan.NONE, NodePlan.A):
-        raise ValueError(f"must be none, a, or a list of {_FORM}")
+    if text not in _WORDS:
+        raise ValueError(f"must be {', '.join(_WORDS)}, or a list of {_FORM}")
     return NodePlan(text)
 
 
@@ -89,7 +87,7 @@ Nodes = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"enum": ["none", "a"]},
+                {"enum": [plan.value for plan in _WORDS]},
                 {"type": "array", "items": {"type": "string"}, "minItems": 1},
             ]
         }

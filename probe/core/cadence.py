@@ -6,7 +6,6 @@ All moments are seconds on one timeline, all durations seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 BUSY_PERIOD = 2.0  # While anything is in flight, a search begins at least this often.
@@ -16,10 +15,10 @@ QUIET_DEADLINE = 10.0
 LEAST_PAUSE = 0.005  # Between two polls of a folder where messages are expected.
 LEAST_JUNK_PAUSE = 0.1  # The same where they should not come.
 
+_LULL = 1.0  # Between the last message and IDLE, which costs two round trips.
 _SHARE = 0.1
 _CALM_AGE = 1.0
 _FIRST_RETRY, _LAST_RETRY = 0.2, 30.0
-_LOGIN_PAUSES = (5.0, 25.0, 300.0)
 _CHUNK_TIME = 0.05  # How long one step of a scan should take.
 _LEAST_CHUNK, _MOST_CHUNK = 50, 2000
 
@@ -63,6 +62,13 @@ def is_calm(expected: Expectation, now: float) -> bool:
     return _age(expected, now) >= _CALM_AGE
 
 
+def lull(expected: Expectation, now: float) -> float:
+    """How long to wait for the next message to be launched before IDLE is worth its while (s)."""
+    if expected.youngest is None:
+        return 0.0
+    return max(0.0, expected.youngest + _LULL - now)
+
+
 def poll_deadline(expected: Expectation) -> float:
     """How long a poll may go unanswered before the connection is taken for dead (s)."""
     return BUSY_DEADLINE if expected.in_flight else QUIET_DEADLINE
@@ -72,16 +78,6 @@ def retry_delay(failures: int, chance: float) -> float:
     """The wait after so many failures in a row, 1 or more (s); `chance` is in [0, 1)."""
     longest = min(_FIRST_RETRY * 2.0 ** min(failures - 1, 20), _LAST_RETRY)
     return longest * (0.5 + 0.5 * chance)
-
-
-def login_allowed(refused: Sequence[float]) -> float:
-    """The earliest moment for another login, after these refusals in a row of one secret.
-
-    Three tries, then one in five minutes: an account must not be locked out by us.
-    """
-    if not refused:
-        return -math.inf
-    return refused[-1] + _LOGIN_PAUSES[min(len(refused), len(_LOGIN_PAUSES)) - 1]
 
 
 def next_chunk(size: int, seconds: float) -> int:

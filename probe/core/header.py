@@ -6,16 +6,19 @@ the standard library is neither (nested comments and parts recurse), so it is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
+from functools import lru_cache
 
 from probe.core.wire import clean
 
 LIMIT = 65536  # As much of a header, or of a body, as is ever fetched (bytes).
 
 _VALUE_LIMIT = 2000
+_SPECIAL = re.compile(r'[\\"();]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,12 @@ class Field:
     value: str  # Unfolded, without the white space around it; bytes that are not UTF-8 replaced.
 
 
-def fields(header: bytes) -> list[Field]:
-    """The fields down to the first empty line, top first; lines that are none are left out."""
+@lru_cache(maxsize=8)
+def fields(header: bytes) -> tuple[Field, ...]:
+    """The fields down to the first empty line, top first; lines that are none are left out.
+
+    Kept for the last few headers, because everything that is asked of a message begins with them.
+    """
     found: list[tuple[bytes, list[bytes]]] = []
     for line in header[:LIMIT].replace(b"\r\n", b"\n").split(b"\n"):
         if not line:
@@ -38,11 +45,11 @@ def fields(header: bytes) -> list[Field]:
             continue
         name, colon, value = line.partition(b":")
         found.append((name if colon else b"", [value]))
-    return [
+    return tuple(
         Field(_text(name).strip(" \t").lower(), _text(b"".join(lines)).strip())
         for name, lines in found
         if name
-    ]
+    )
 
 
 def values(found: Iterable[Field], name: str) -> list[str]:
@@ -62,25 +69,28 @@ def segments(value: str) -> list[str]:
     the end. The quotes are kept.
     """
     parts: list[list[str]] = [[]]
-    depth, quoted, escaped = 0, False, False
-    for char in value:
-        if escaped:
-            escaped = False
-        elif char == "\\" and (quoted or depth):
-            escaped = True
+    depth, quoted, start, escaped = 0, False, 0, -1
+    for special in _SPECIAL.finditer(value):
+        at, char = special.start(), special[0]
+        if at == escaped:
+            continue
+        if char == "\\" and (quoted or depth):
+            escaped = at + 1
         elif char == '"' and not depth:
             quoted = not quoted
         elif char == "(" and not quoted:
+            if not depth:
+                parts[-1] += value[start:at], " "
             depth += 1
         elif char == ")" and depth:
             depth -= 1
-            parts[-1].append(" ")
-            continue
+            start = at + 1
         elif char == ";" and not quoted and not depth:
+            parts[-1].append(value[start:at])
             parts.append([])
-            continue
-        if not depth:
-            parts[-1].append(char)
+            start = at + 1
+    if not depth:
+        parts[-1].append(value[start:])
     return [" ".join("".join(part).split()) for part in parts]
 
 

@@ -7,16 +7,17 @@ no I/O; the engine saves, counts and logs what it answers.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
+from probe.core.attic import Attic, Shelf
+from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Returned, Sent
 from probe.core.level import Levels
 from probe.core.model import (
     Attempt,
     Bounce,
     Folder,
     Phase,
-    Place,
     Reason,
     RouteKey,
     Sighting,
@@ -26,78 +27,26 @@ from probe.core.model import (
 from probe.core.outcome import limit_reason, over_limit, reason_of
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.sight import NodeKey, Sight
+from probe.core.submission import Submission
 
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The relay took the message with its final 250."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The verdict."""
-
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """First sighting."""
-
-    sighting: Sighting
-    seconds: float  # From acceptance, 0 or more.
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """One more copy."""
-
-    sighting: Sighting
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """A DSN."""
-
-    bounce: Bounce
-
-
-@dataclass(frozen=True, slots=True)
-class GaveUp:
-    """It will not be waited for any longer."""
-
-
-Event = Sent | Judged | Arrived | Copied | Returned | GaveUp
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A probe as it is known now, and what made the difference."""
-
-    record: Record
-    events: tuple[Event, ...]
-
-
-@dataclass(slots=True)
-class _Submission:
-    """A probe on its way into the relay."""
-
-    timeouts: Timeouts
-    phase: Phase | None = None
-    since: float = 0.0
-    sightings: tuple[Sighting, ...] = ()  # Mail can arrive before the final reply does.
+MOST = 50_000  # Open records in memory, some 1 KB each; beyond it the oldest go to the attic.
+AT_ONCE = 1000  # Records that one tick judges of a mailbox, that nothing waits for it for long.
 
 
 class Ledger:
     """All probes that are not settled."""
 
-    def __init__(self, sights: dict[str, Sight]) -> None:
-        """`sights`: what could be seen of each mailbox, kept up to date by the caller."""
+    def __init__(self, sights: dict[str, Sight], *, most: int = MOST) -> None:
+        """`sights`: what could be seen of each mailbox, kept up to date by the caller.
+
+        `most`: how many records are held one by one, if they can be judged.
+        """
         self.levels = Levels()
         self._sights = sights
+        self._most = most
+        self._attic = Attic()
         self._open: dict[int, Record] = {}
-        self._submissions: dict[int, _Submission] = {}
+        self._submissions: dict[int, Submission] = {}
         self._due: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
         self._end: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
 
@@ -112,9 +61,9 @@ class Ledger:
         for table in (self._sights, self._due, self._end):
             table.pop(mailbox, None)
 
-    def __iter__(self) -> Iterator[Record]:
-        """Every open record."""
-        return iter(self._open.values())
+    def __len__(self) -> int:
+        """How many records it holds."""
+        return len(self._open)
 
     def get(self, sequence: int) -> Record | None:
         """An open record."""
@@ -129,23 +78,23 @@ class Ledger:
         for, and if it does not come that says nothing.
         """
         if not record.ended:
-            record = replace(record, accepted=record.probe.launched, ack_lost=True)
+            record = record.cut_off()
         if cause is UnknownCause.CONFIG:
             record = replace(record, lost=record.arrived is None)
-        self._keep(record)
-        self._await(record)
+        change = self._awaited(record)
         if cause is not None:
             return self._judge(record, Unknown(cause))
-        if record.arrived is not None and record.accepted is not None:
-            late = record.arrived - record.accepted > record.probe.deadline
-            return self._judge(record, Unknown(UnknownCause.PROBER) if late else Good())
-        return Change(record, ())
+        if (verdict := _left(record)) is not None:
+            return self._judge(record, verdict)
+        return change
 
     def dismiss(self, gone: Callable[[RouteKey], bool]) -> list[Change]:
         """These routes are no more: what is undecided stays so, and nothing is waited for.
 
         A submission that is under way comes to its end; what it says judges nothing.
         """
+        for lapse in self._attic.dismiss(gone):
+            self.levels.lapse(lapse)
         cause = Unknown(UnknownCause.CONFIG)
         return [
             self._judge(replace(record, lost=record.lost or record.arrived is None), cause)
@@ -155,46 +104,53 @@ class Ledger:
 
     def launched(self, record: Record, timeouts: Timeouts) -> None:
         """A probe is in the journal and about to be submitted."""
-        self._submissions[record.probe.sequence] = _Submission(timeouts)
+        self._submissions[record.probe.sequence] = Submission(timeouts)
+        self.levels.of(record.probe.route).submitting += 1
         self._keep(record)
 
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
         """A submission has come to a phase, or pauses (None)."""
         if (submission := self._submissions.get(sequence)) is not None:
-            submission.phase, submission.since = phase, moment
+            submission.enter(phase, moment)
 
-    def submitted(self, sequence: int, attempt: Attempt) -> list[Change]:
-        """A submission has ended."""
-        submission = self._submissions.pop(sequence)
-        record = replace(self._open[sequence], ended=True)
+    def submitted(self, sequence: int, attempt: Attempt, *, learned: str = "") -> list[Change]:
+        """A submission has ended; `learned` is the node that it went to, where a greeting told."""
+        submission = self._left_off(sequence)
+        record = replace(self._open[sequence], ended=True, learned=learned)
         reason = reason_of(attempt)
         match reason:
             case None:
-                changes = [self._accepted(record, attempt, submission)]
+                change = self._accepted(record, attempt, submission)
             case Reason.ACK_LOST:
                 record = replace(record, accepted=attempt.dot, ack_lost=True)
-                self._keep(record)
-                self._await(record)
-                changes = [Change(record, ())]
+                change = self._awaited(record)
             case _:
-                changes = [self._judge(record, Bad(reason))]
-        changes += self._early(changes[-1].record, submission.sightings)
-        record = changes[-1].record
-        if record.bounced and record.undecided:  # The DSN came before the final reply.
-            changes.append(self._judge(record, Bad(Reason.BOUNCED)))
-        return changes
+                change = self._judge(record, Bad(reason))
+        return self._followed(change, submission)
 
     def abandoned(self, sequence: int) -> list[Change]:
         """Something of ours broke in the middle of a submission: what came of it is not known."""
-        if self._submissions.pop(sequence, None) is None:
+        if sequence not in self._submissions:
             return []
+        self._left_off(sequence)
         record = replace(self._open[sequence], ended=True)
         return [self._judge(record, Bad(Reason.PROBER_ERROR))]
 
-    def _accepted(self, record: Record, attempt: Attempt, submission: _Submission) -> Change:
-        record = replace(record, accepted=attempt.ended)
-        self._keep(record)
-        self._await(record)
+    def interrupted(self, sequence: int) -> list[Change]:
+        """A submission was cut off by us: whether the relay has taken the message is not known."""
+        if sequence not in self._submissions:
+            return []
+        submission = self._left_off(sequence)
+        record = self._open[sequence]
+        change = self._awaited(record.cut_off() if record.undecided else record)
+        return self._followed(change, submission)
+
+    def _left_off(self, sequence: int) -> Submission:
+        self.levels.of(self._open[sequence].probe.route).submitting -= 1
+        return self._submissions.pop(sequence)
+
+    def _accepted(self, record: Record, attempt: Attempt, submission: Submission) -> Change:
+        record = self._awaited(replace(record, accepted=attempt.ended)).record
         change = Change(record, (Sent(),))
         slow = over_limit(attempt, submission.timeouts)
         if slow is None:
@@ -207,9 +163,8 @@ class Ledger:
     def sighted(self, sighting: Sighting, record: Record) -> Change:
         """A message of ours was found; `record` is what is known of it, here or in the journal."""
         sequence = record.probe.sequence
-        record = self._open.get(sequence, record)
-        places, known = _placed(record.places, sighting.place)
-        record = replace(record, places=places)
+        record = self._recalled(record)
+        record, known = record.placed(sighting.place)
         if known:
             self._keep(record)
             return Change(record, ())
@@ -223,12 +178,17 @@ class Ledger:
             return Change(record, (Copied(sighting),))
         return self._arrived(record, sighting)
 
-    def _early(self, record: Record, sightings: tuple[Sighting, ...]) -> list[Change]:
-        """What was seen before its submission had ended."""
-        if not sightings:
-            return []
-        arrived = self._arrived(record, sightings[0])
-        return [arrived, *(Change(arrived.record, (Copied(s),)) for s in sightings[1:])]
+    def _followed(self, change: Change, submission: Submission) -> list[Change]:
+        """The end of a submission, and what was seen or returned before it."""
+        changes = [change]
+        for number, sighting in enumerate(submission.sightings):
+            record = changes[-1].record
+            copy = Change(record, (Copied(sighting),))
+            changes.append(copy if number else self._arrived(record, sighting))
+        record = changes[-1].record
+        if record.bounced and record.undecided:
+            changes.append(self._judge(record, Bad(Reason.BOUNCED)))
+        return changes
 
     def _arrived(self, record: Record, sighting: Sighting) -> Change:
         probe = record.probe
@@ -236,7 +196,7 @@ class Ledger:
         seconds = max(0.0, sighting.seen - accepted)
         late = seconds > probe.deadline
         record = replace(record, arrived=sighting.seen)
-        node = (probe.route.relay, probe.route.node)
+        node = (probe.route.relay, record.node)
         if sight := self._sights.get(probe.route.mailbox):  # It may have gone in the meantime.
             sight.came(node, accepted, sighting.seen)
         arrived = Arrived(sighting, seconds, late)
@@ -248,7 +208,7 @@ class Ledger:
 
     def _verdict(self, record: Record, sighting: Sighting, *, late: bool) -> Verdict:
         if late:
-            return self._overdue(record)
+            return self._overdue(record, seen=sighting.seen)
         if sighting.folder is not Folder.INBOX:
             return Bad(Reason.JUNK)
         if sighting.altered:
@@ -257,11 +217,12 @@ class Ledger:
 
     def bounced(self, bounce: Bounce, record: Record) -> Change:
         """A DSN came about a probe. Only one that says `failed` ends it."""
-        record = self._open.get(record.probe.sequence, record)
-        places, known = _placed(record.places, bounce.place)
-        if known or bounce.action != "failed":
-            return Change(record, () if known else (Returned(bounce),))
-        record = replace(record, bounced=True, places=places)
+        if bounce.action != "failed":
+            return Change(self._open.get(record.probe.sequence, record), (Returned(bounce),))
+        record, known = self._recalled(record).placed(bounce.place)
+        if known:
+            return Change(record, ())
+        record = replace(record, bounced=True)
         if not record.undecided or record.probe.sequence in self._submissions:
             self._keep(record)
             return Change(record, (Returned(bounce),))
@@ -275,31 +236,46 @@ class Ledger:
         changes = [
             self._judge(self._open[sequence], Bad(reason))
             for sequence, submission in self._submissions.items()
-            if (reason := _too_slow(submission, now)) and self._open[sequence].undecided
+            if (reason := submission.too_slow(now)) and self._open[sequence].undecided
         ]
         for mailbox, sight in self._sights.items():
             if (proof := sight.proof) is not None:
                 changes += self._passed_deadline(mailbox, proof)
                 changes += self._passed_give_up(mailbox, proof)
+        if len(self._open) > self._most:
+            changes += self._shelve(now)
         return changes
+
+    def lapse(self) -> list[Shelf]:
+        """What in the attic is to be given up: it is no longer waited for."""
+        shelves = []
+        for mailbox, sight in self._sights.items():
+            if (proof := sight.proof) is not None:
+                shelves += self._attic.due(mailbox, proof)
+        for shelf in shelves:
+            for lapse in shelf.lapses.values():
+                self.levels.lapse(lapse)
+        return shelves
 
     def _passed_deadline(self, mailbox: str, proof: float) -> list[Change]:
         changes = []
         for found in self._pop(self._due[mailbox], proof):
             record = replace(found, overdue=True, lost=not found.ended)
             self._keep(record)
-            if record.undecided:
-                changes.append(self._judge(record, self._overdue(record)))
+            changes.append(self._judge(record, self._overdue(record)))
+            if record.in_flight and record.accepted is not None:
+                end = record.accepted + record.probe.give_up
+                heapq.heappush(self._end[mailbox], (end, record.probe.sequence))
         return changes
 
-    def _overdue(self, record: Record) -> Verdict:
+    def _overdue(self, record: Record, *, seen: float | None = None) -> Verdict:
         probe = record.probe
         if not record.ended:
             return Unknown(UnknownCause.PROBER)
         accepted = record.accepted if record.accepted is not None else probe.launched
-        node: NodeKey = (probe.route.relay, probe.route.node)
+        node: NodeKey = (probe.route.relay, record.node)
         sight = self._sights[probe.route.mailbox]
-        cause = sight.void(node, accepted, accepted + probe.deadline)
+        cause = sight.void(node, accepted, accepted + probe.deadline, seen=seen)
         if cause is not None:
             return Unknown(cause)
         return Bad(Reason.ACK_LOST if record.ack_lost else Reason.OVERDUE)
@@ -313,8 +289,8 @@ class Ledger:
         return changes
 
     def _pop(self, heap: list[tuple[float, int]], proof: float) -> list[Record]:
-        found = []
-        while heap and heap[0][0] <= proof:
+        found: list[Record] = []
+        while heap and heap[0][0] <= proof and len(found) < AT_ONCE:
             record = self._open.get(heapq.heappop(heap)[1])
             if record is not None and record.in_flight:
                 found.append(record)
@@ -322,13 +298,49 @@ class Ledger:
 
     # ---- the table
 
-    def _await(self, record: Record) -> None:
-        probe = record.probe
-        if not record.in_flight or record.accepted is None:
-            return
-        mailbox = probe.route.mailbox
-        heapq.heappush(self._due[mailbox], (record.accepted + probe.deadline, probe.sequence))
-        heapq.heappush(self._end[mailbox], (record.accepted + probe.give_up, probe.sequence))
+    def _awaited(self, record: Record) -> Change:
+        """The record, in the table; if it is in flight its deadline is watched from now on."""
+        self._keep(record)
+        if record.in_flight and record.accepted is not None:
+            probe = record.probe
+            due = self._due[probe.route.mailbox]
+            heapq.heappush(due, (record.accepted + probe.deadline, probe.sequence))
+        return Change(record, ())
+
+    def _shelve(self, now: float) -> list[Change]:
+        """Move the oldest overdue records to the attic, until the rest is not too many.
+
+        In a blind mailbox what is past its deadline waits for no other verdict than unknown: it
+        is given now, or the length of an outage would be the only bound.
+        """
+        changes = []
+        for mailbox, sight in self._sights.items():
+            if sight.blind:
+                changes += self._passed_deadline(mailbox, now)
+        while len(self._open) > self._most and any(self._end.values()):
+            _, sequence = heapq.heappop(max(self._end.values(), key=len))
+            record = self._open.get(sequence)
+            if record is not None and record.in_flight:
+                self._attic.put(record)
+                self.levels.shelve(record)
+                del self._open[sequence]
+        return changes
+
+    def _recalled(self, record: Record) -> Record:
+        """A record as the table has it, or one that it had once, from the journal.
+
+        One that is open in the journal only was in the attic, or was given up out of there.
+        """
+        sequence = record.probe.sequence
+        if (known := self._open.get(sequence)) is not None:
+            return known
+        if record.settled:
+            return record
+        if self._attic.take(record):
+            self._open[sequence] = record
+            self.levels.of(record.probe.route).shelved -= 1
+            return record
+        return replace(record, lost=True, verdict=record.verdict or Unknown(UnknownCause.PROBER))
 
     def _judge(self, record: Record, verdict: Verdict) -> Change:
         """The record with its verdict, unless it has one: each probe is judged once."""
@@ -347,24 +359,11 @@ class Ledger:
             self._open[sequence] = record
 
 
-def _placed(places: tuple[Place, ...], place: Place) -> tuple[tuple[Place, ...], bool]:
-    """The places with this one, and whether it was known.
-
-    After a change of UIDVALIDITY every message has a new name: one new place takes that of one
-    old one in the same folder.
-    """
-    if place in places:
-        return places, True
-    for old in places:
-        same_folder = (old.mailbox, old.folder) == (place.mailbox, place.folder)
-        if same_folder and old.uidvalidity != place.uidvalidity:
-            return (*(p for p in places if p != old), place), True
-    return (*places, place), False
-
-
-def _too_slow(submission: _Submission, now: float) -> Reason | None:
-    if submission.phase is None:
-        return None
-    if now - submission.since <= submission.timeouts.limit(submission.phase):
-        return None
-    return limit_reason(submission.phase)
+def _left(record: Record) -> Verdict | None:
+    """The verdict on a probe whose submission was cut off, if there is nothing to wait for."""
+    if record.arrived is not None and record.accepted is not None:
+        late = record.arrived - record.accepted > record.probe.deadline
+        return Unknown(UnknownCause.PROBER) if late else Good()
+    if record.bounced:
+        return Bad(Reason.BOUNCED)
+    return None if record.in_flight else Unknown(UnknownCause.PROBER)

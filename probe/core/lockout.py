@@ -1,8 +1,8 @@
 """Locked out is our own fault: how often a login that is refused may be tried again.
 
-Relays and mailboxes lock accounts, or ban addresses, after a few wrong passwords. So no more than
-three logins with a secret that is not known to work reach a server; after that one in five
-minutes, and at once when the secret has changed.
+Servers lock accounts, or ban addresses, after a few wrong passwords. So no more than three logins
+with a secret that is not known to work reach a server; after that one in five minutes, and at
+once when the secret has changed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 TRIES = 3  # Refused logins in a row before the back-off.
-PAUSE = 300.0  # s between logins from then on.
+RELAY_PAUSES = (0.0, 0.0, 300.0)  # s after the first, the second, and each further refusal.
+MAILBOX_PAUSES = (5.0, 25.0, 300.0)  # Nobody else reads it: a hiccup should not blind us for long.
 
 
 class Admission(StrEnum):
@@ -24,12 +25,14 @@ class Admission(StrEnum):
 class Lockout:
     """The logins to one server with one account."""
 
-    def __init__(self) -> None:
+    def __init__(self, pauses: tuple[float, float, float]) -> None:
+        """`pauses`: RELAY_PAUSES or MAILBOX_PAUSES."""
+        self._pauses = pauses
         self._secret = ""
         self._proven = False
         self._refused = 0
         self._outstanding = 0
-        self._next = 0.0
+        self._next = float("-inf")
 
     @property
     def locked(self) -> bool:
@@ -40,27 +43,31 @@ class Lockout:
         """Whether to log in now with this secret (a fingerprint of it); GO must be answered."""
         if secret != self._secret:
             self._secret, self._proven, self._refused = secret, False, 0
-        if self._proven:
-            self._outstanding += 1
-            return Admission.GO
-        if self.locked:
+            self._outstanding, self._next = 0, float("-inf")
+        if not self._proven:
             if now < self._next:
                 return Admission.BACK_OFF
-            self._next = now + PAUSE
-            self._outstanding += 1
-            return Admission.GO
-        if self._refused + self._outstanding >= TRIES:
-            return Admission.WAIT
+            if not self.locked and self._refused + self._outstanding >= TRIES:
+                return Admission.WAIT
+            self._next = now + self._pause
         self._outstanding += 1
         return Admission.GO
 
-    def answer(self, now: float, *, refused: bool, accepted: bool) -> None:
-        """What came of a login that was let go; neither, where it ended before an answer."""
+    def answer(self, now: float, secret: str, *, refused: bool, accepted: bool) -> None:
+        """What came of a login that was let go; neither, where it ended before an answer.
+
+        One with a secret that has been replaced since says nothing.
+        """
+        if secret != self._secret:
+            return
         self._outstanding -= 1
         if accepted:
-            self._proven, self._refused = True, 0
+            self._proven, self._refused, self._next = True, 0, float("-inf")
         elif refused:
             self._proven = False
             self._refused += 1
-            if self._refused == TRIES:
-                self._next = now + PAUSE
+            self._next = now + self._pause
+
+    @property
+    def _pause(self) -> float:
+        return self._pauses[min(self._refused, TRIES) - 1] if self._refused else 0.0

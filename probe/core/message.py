@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr
+from functools import lru_cache
 from textwrap import wrap
 from typing import assert_never
 
@@ -29,10 +30,11 @@ _NAME_LIMIT = 60
 _CANARY_LINES = 20
 _CANARY_WORDS = 6  # In each line.
 _CLOSING = "SHA-256: "
-_ALPHABET = (
+_WORDS = (
     "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike "
     "november oscar papa quebec romeo sierra tango uniform victor whiskey xray yankee zulu"
 )
+_ALPHABET = _WORDS.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +148,7 @@ def _body(token: str, instance: str) -> list[str]:
     canary = _canary(token)
     block = "".join(f"{line}\n" for line in canary)
     return [
-        *wrap(
-            "This is a delivery check: the mailprobe instance "
-            f"{tag.spelled(instance)} sends such messages to see whether mail arrives, and how "
-            "soon. Nobody needs to read or answer it, and it may be deleted. To stop these "
-            "messages, ask whoever runs that instance.",
-            _WIDTH,
-        ),
+        *_introduction(instance),
         "",
         f"Tag: {token}",
         "",
@@ -162,10 +158,19 @@ def _body(token: str, instance: str) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=8)
+def _introduction(instance: str) -> tuple[str, ...]:
+    text = (
+        f"This is a delivery check: the mailprobe instance {tag.spelled(instance)} sends such "
+        "messages to see whether mail arrives, and how soon. Nobody needs to read or answer it, "
+        "and it may be deleted. To stop these messages, ask whoever runs that instance."
+    )
+    return tuple(wrap(text, _WIDTH))
+
+
 def _canary(token: str) -> list[str]:
-    alphabet = _ALPHABET.split()
     chosen = hashlib.shake_256(token.encode()).digest(_CANARY_LINES * _CANARY_WORDS)
-    words = [alphabet[byte % len(alphabet)] for byte in chosen]
+    words = [_ALPHABET[byte % len(_ALPHABET)] for byte in chosen]
     lines = [words[start : start + _CANARY_WORDS] for start in range(0, len(words), _CANARY_WORDS)]
     return [
         f"Line {number:02} of {_CANARY_LINES}: {' '.join(line)}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from probe.core.node_plan import IpVersion, NodePlan
+
 
 class Phase(StrEnum):
     """A part of an SMTP submission, timed by itself."""
@@ -131,14 +133,6 @@ class EnvelopeMode(StrEnum):
     VERP = "verp"  # probe+ID@domain, one for each probe.
 
 
-class NodePlan(StrEnum):
-    """How a relay's host becomes nodes."""
-
-    NONE = "none"  # One connection target, whatever the name resolves to.
-    A = "a"  # Every A and AAAA address.
-    LIST = "list"  # Written down in the configuration.
-
-
 class State(StrEnum):
     """How something is doing."""
 
@@ -164,8 +158,10 @@ class Node:
 
     relay: str
     name: str  # The `node` label.
-    host: str  # An IP address, or for NodePlan.NONE the relay's name.
+    host: str  # An IP address, or a name that stands for one; empty: nowhere is known.
     port: int
+    tls_name: str = ""  # What TLS is verified against; empty: the relay's host.
+    tls: TlsMode | None = None  # None: the relay's.
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +194,7 @@ class Relay:
     tls: TlsMode = TlsMode.STARTTLS
     ca_file: str | None = None
     plan: NodePlan = NodePlan.NONE
+    ip_version: IpVersion = IpVersion.AUTO
     listed: tuple[Node, ...] = ()  # For NodePlan.LIST.
     username: str | None = None
     auth: AuthMode = AuthMode.AUTO

@@ -1,20 +1,23 @@
 """Which nodes a relay has, and when that changes: what DNS answers becomes nodes that come and go.
 
-A relay with NodePlan.A is never without a node once its name was asked for: while no address
-is known, or its addresses change too much to be followed, one node stands for the name itself,
-as with NodePlan.NONE. Where the name does not resolve its probes fail with `dns_error`, so that
-a relay without addresses is never silently green.
+A relay whose nodes are looked up is never without one once its name was asked for. While nothing
+is known of it, or its addresses change too much to be followed, one node stands for the name; while
+nothing is known of a host that its records name, one node stands for that host. Where that does not
+resolve its probes fail with `dns_error`, so that a relay without addresses is never silently green.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from probe.core.model import Node, NodePlan, Relay
+from probe.core.model import Node, Relay, TlsMode
+from probe.core.node_plan import NodePlan
+from probe.core.targets import Found, version
 
 MAX_NODES = 32
 MAX_KNOWN = 2 * MAX_NODES  # Addresses beyond it are not even remembered.
@@ -51,10 +54,34 @@ Change = Joined | Retired | FellBack
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An address that was in an answer."""
+class Spot:
+    """Where DNS says that a node is."""
 
-    address: str
+    address: str  # Empty: none is known of this target.
+    port: int
+    target: str = ""  # The host that has the address, where records name hosts.
+    tls: TlsMode | None = None  # None: the relay's.
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same spot, though its port may change."""
+        return self.target, self.address
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What DNS says of a relay."""
+
+    spots: tuple[Spot, ...]  # The preferred first.
+    ttl: float
+    silent: frozenset[tuple[str, int]] = frozenset()  # Target and IP version: nothing is said.
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A spot that was in an answer."""
+
+    spot: Spot
     patience: float  # So long may it be gone before it is retired (s).
     gone: float | None = None  # The first answer without it, if the latest is without it.
 
@@ -73,13 +100,15 @@ class NodeBook:
 
 
 def fixed_nodes(relay: Relay) -> tuple[Node, ...]:
-    """The nodes that need no lookup: the name itself, or the listed ones; for NodePlan.A none."""
+    """The nodes that need no lookup: the name itself, or the listed ones; else none."""
     match relay.plan:
         case NodePlan.NONE:
-            return (_stand_in(relay),)
+            return (Node(relay.name, relay.host, relay.host, relay.port),)
+        case NodePlan.GREETING:
+            return (Node(relay.name, "", relay.host, relay.port),)
         case NodePlan.LIST:
             return relay.listed
-        case NodePlan.A:
+        case NodePlan.A | NodePlan.MX | NodePlan.SRV:
             return ()
         case _:
             assert_never(relay.plan)
@@ -98,27 +127,40 @@ def ordered(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({canonical(address) for address in addresses}, key=_number))
 
 
-def answered(
-    book: NodeBook,
-    addresses: Iterable[str],
-    now: float,
-    *,
-    ttl: float,
-    silent: frozenset[int] = frozenset(),
-) -> tuple[NodeBook, tuple[Change, ...]]:
+def answer(relay: Relay, founds: Sequence[Found], *, ttl: float, unused: frozenset[int]) -> Answer:
+    """What was found of a relay's targets as one answer, without the `unused` IP versions.
+
+    `ttl` is that of the records which name the targets (s). With NodePlan.A the relay's own name
+    is the only target, and nothing stands for it while it has no address.
+    """
+    named = relay.plan is not NodePlan.A
+    spots: list[Spot] = []
+    silent: set[tuple[str, int]] = set()
+    for found in founds:
+        target, host = found.target, found.target.host if named else ""
+        used = ordered(each for each in found.addresses if version(each) not in unused)
+        if named and not found.addresses:
+            used = ("",)
+        spots += [Spot(address, target.port, host, target.tls) for address in used]
+        silent |= {(host, each) for each in found.silent - unused}
+    least = min([_LATEST, ttl, *(found.ttl for found in founds)])
+    return Answer(tuple(spots), least, frozenset(silent))
+
+
+def answered(book: NodeBook, said: Answer, now: float) -> tuple[NodeBook, tuple[Change, ...]]:
     """The book after an answer at `now` (s), and what it changes; nodes join before others go.
 
-    `silent` are the IP versions that the answer says nothing about: their addresses neither
-    go nor come, and the name is looked up again no later than after a failure.
+    What the answer is silent about neither goes nor comes, and the name is then looked up again
+    no later than after a failure.
     """
-    known = _seen(book.known, ordered(addresses), now, ttl=ttl, silent=silent)
+    known = _seen(book.known, said, now)
     changes = tuple(moment for moment in book.changes if moment > now - CALM)
-    if book.known and {k.address for k in known} != {k.address for k in book.known}:
+    if book.known and {k.spot.key for k in known} != {k.spot.key for k in book.known}:
         changes = (*changes, now)
-    failures = book.failures + 1 if silent else 0
-    due = _due(known, now, ttl)
-    if silent:
-        due = min(_due((), now, ttl), _back_off(failures, now))
+    failures = book.failures + 1 if said.silent else 0
+    due = _due(known, now, said.ttl)
+    if said.silent:
+        due = min(_due((), now, said.ttl), _back_off(failures, now))
     following = replace(book, known=known, changes=changes, failures=failures, next_lookup=due)
     return _settle(following, now)
 
@@ -130,27 +172,28 @@ def unanswered(book: NodeBook, now: float) -> tuple[NodeBook, tuple[Change, ...]
     return _settle(waiting, now)
 
 
-def _seen(
-    known: tuple[Known, ...],
-    addresses: tuple[str, ...],
-    now: float,
-    *,
-    ttl: float,
-    silent: frozenset[int],
-) -> tuple[Known, ...]:
-    """The addresses that are known after an answer, without those whose time is over."""
-    patience = min(max(_PATIENCE_TTLS * ttl, _LEAST_PATIENCE), _MOST_PATIENCE)
-    here = {address: Known(address, patience) for address in addresses}
+def _seen(known: tuple[Known, ...], said: Answer, now: float) -> tuple[Known, ...]:
+    """The spots that are known after an answer, without those whose time is over.
+
+    A target without an address stands for itself only while none of its addresses is known.
+    """
+    patience = min(max(_PATIENCE_TTLS * said.ttl, _LEAST_PATIENCE), _MOST_PATIENCE)
+    here: dict[tuple[str, str], Known] = {}
+    for spot in said.spots:
+        here.setdefault(spot.key, Known(spot, patience))
     for old in known:
-        if old.address in here:
+        if old.spot.key in here or not old.spot.address:
             continue
-        if ipaddress.ip_address(old.address).version in silent:
-            here[old.address] = old
+        if (old.spot.target, version(old.spot.address)) in said.silent:
+            here[old.spot.key] = old
             continue
         gone = now if old.gone is None else old.gone
         if now - gone < old.patience:
-            here[old.address] = replace(old, gone=gone)
-    return tuple(here[address] for address in ordered(here))[:MAX_KNOWN]
+            here[old.spot.key] = replace(old, gone=gone)
+    reached = {target for target, address in here if address}
+    return tuple(
+        one for (target, address), one in here.items() if address or target not in reached
+    )[:MAX_KNOWN]
 
 
 def _settle(book: NodeBook, now: float) -> tuple[NodeBook, tuple[Change, ...]]:
@@ -159,17 +202,42 @@ def _settle(book: NodeBook, now: float) -> tuple[NodeBook, tuple[Change, ...]]:
     fallen = now if excess else book.fallen
     if fallen is not None and now - fallen >= CALM:
         fallen = None
-    relay = book.relay
-    if book.known and fallen is None:
-        nodes = tuple(Node(relay.name, k.address, k.address, relay.port) for k in book.known)
-    else:
-        nodes = (_stand_in(relay),)
-    changes: list[Change] = []
-    if excess and book.fallen is None:
-        changes.append(FellBack(excess))
-    changes += [Joined(node) for node in nodes if node not in book.nodes]
-    changes += [Retired(node) for node in book.nodes if node not in nodes]
+    nodes = _followed(book) if book.known and fallen is None else (_stand_in(book),)
+    changes: list[Change] = [FellBack(excess)] if excess and book.fallen is None else []
+    changes += _moves(book.nodes, nodes)
     return replace(book, nodes=nodes, fallen=fallen), tuple(changes)
+
+
+def _moves(before: tuple[Node, ...], after: tuple[Node, ...]) -> list[Change]:
+    """New nodes join before others retire; one that takes over a name joins when that is free."""
+    changes: list[Change] = []
+    names = {node.name: node for node in before}
+    for node in after:
+        old = names.pop(node.name, None)
+        if old != node:
+            changes += [Retired(old)] if old else []
+            changes.append(Joined(node))
+    return [*changes, *(Retired(node) for node in names.values())]
+
+
+def _followed(book: NodeBook) -> tuple[Node, ...]:
+    """A node for each spot. Its name is the target's, with the address where that has several."""
+    addresses = Counter(one.spot.target for one in book.known)
+    nodes = []
+    for spot in (one.spot for one in book.known):
+        several = addresses[spot.target] > 1
+        label = f"{spot.target}/{spot.address}" if several else spot.target
+        nodes.append(
+            Node(
+                book.relay.name,
+                label if spot.target else spot.address,
+                spot.address or spot.target,
+                spot.port,
+                tls_name=spot.target,
+                tls=spot.tls,
+            )
+        )
+    return tuple(nodes)
 
 
 def _excess(book: NodeBook) -> str:
@@ -193,9 +261,19 @@ def _back_off(failures: int, now: float) -> float:
     return now + _BACK_OFF[min(failures, len(_BACK_OFF)) - 1]
 
 
-def _stand_in(relay: Relay) -> Node:
-    """The one node that stands for a name, whatever it resolves to."""
-    return Node(relay.name, relay.host, relay.host, relay.port)
+def _stand_in(book: NodeBook) -> Node:
+    """The one node that stands for a name, whatever that resolves to.
+
+    Where records name the hosts it is the preferred one of these: the name's own addresses may
+    belong to anything. Where no host is known it leads nowhere.
+    """
+    relay = book.relay
+    if relay.plan is NodePlan.A:
+        return Node(relay.name, relay.host, relay.host, relay.port)
+    if not book.known:
+        return Node(relay.name, relay.host, "", relay.port)
+    best = book.known[0].spot
+    return Node(relay.name, relay.host, best.target, best.port, tls_name=best.target, tls=best.tls)
 
 
 def _number(address: str) -> tuple[int, int]:

@@ -67,6 +67,17 @@ class OldJournal:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """A message of this instance by a tag that is too old, or from the future.
+
+    It may be replayed. It may also be on its way while our clock was set.
+    """
+
+    tag: Tag
+    token: str  # In lower case.
+
+
+@dataclass(frozen=True, slots=True)
 class NotOurs:
     """A message with a tag that is not one of ours."""
 
@@ -78,7 +89,7 @@ class Untagged:
     """A message without any trace of a tag; it is not counted."""
 
 
-Recognised: TypeAlias = Ours | OurShort | Conflict | OldJournal | NotOurs | Untagged
+Recognised: TypeAlias = Ours | OurShort | Conflict | OldJournal | Expired | NotOurs | Untagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ def recognise(
     if told.instance != tag.digest_of_instance(instance):
         return NotOurs(UnmatchedCause.FOREIGN)
     if not tag.is_current(told, wall=wall, lifetime=lifetime):
-        return NotOurs(UnmatchedCause.EXPIRED)
+        return Expired(told, token)
     if told.journal == journal:
         return Ours(told, token)
     return OldJournal(told, token) if told.time / 100 < journal_created_wall else Conflict(told)
@@ -193,11 +204,9 @@ def _agreed(
     named = {claim.names for claim in claims if claim.names}
     if named and name not in named:
         return UnmatchedCause.FOREIGN
-    verified: dict[str, Tag] = {}
-    for claim in claims:
-        told = tag.verify(claim.token, keys)
-        if isinstance(told, Tag) and claim.names in {"", name}:
-            verified[claim.token.lower()] = told
+    tokens = dict.fromkeys(claim.token.lower() for claim in claims if claim.names in {"", name})
+    told_by = {token: tag.verify(token, keys) for token in tokens}
+    verified = {token: told for token, told in told_by.items() if isinstance(told, Tag)}
     if not verified:
         return _flaw(claims, instance)
     token, told = next(iter(verified.items()))

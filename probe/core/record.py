@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.core.model import Place, Probe, Reason, UnknownCause
 
@@ -43,6 +43,12 @@ class Record:
     bounced: bool = False
     lost: bool = False  # Not waited for any longer.
     places: tuple[Place, ...] = ()  # Every copy seen.
+    learned: str = ""  # The node that the greeting named, where that tells the nodes apart.
+
+    @property
+    def node(self) -> str:
+        """The node that it went to, as far as that is known."""
+        return self.learned or self.probe.route.node
 
     @property
     def undecided(self) -> bool:
@@ -59,3 +65,22 @@ class Record:
     def settled(self) -> bool:
         """Whether nothing more is waited for."""
         return not self.undecided and not self.in_flight
+
+    def cut_off(self) -> Record:
+        """As it is if we did not see the end of its submission: it may be on its way."""
+        return replace(self, accepted=self.probe.launched, ack_lost=True)
+
+    def placed(self, place: Place) -> tuple[Record, bool]:
+        """With this place, which goes last if it is new, and whether it is that of a known copy.
+
+        After a change of UIDVALIDITY every message has a new name: one new place takes that of
+        one old one in the same folder.
+        """
+        if place in self.places:
+            return self, True
+        for old in self.places:
+            same_folder = (old.mailbox, old.folder) == (place.mailbox, place.folder)
+            if same_folder and old.uidvalidity != place.uidvalidity:
+                others = (known for known in self.places if known != old)
+                return replace(self, places=(*others, place)), True
+        return replace(self, places=(*self.places, place)), False

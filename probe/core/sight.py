@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from probe.core.model import UnknownCause
 
 SETTLE = 600.0  # s: the longest that relays are given to come back to a mailbox.
-GAP = 30.0  # s without a proof that are a blind stretch, even if nobody reported trouble.
+GAP = 45.0  # s without a proof that are a blind stretch, even if nobody reported trouble: more
+# than a quiet mailbox is left alone for, and its slowest poll.
+LOOK = 10.0  # s without a proof in which the arrival of an awaited message cannot be dated.
 KEPT = 64  # Stretches that are remembered.
 
 NodeKey = tuple[str, str]  # relay, node
+
+_UNREADABLE = UnknownCause.MAILBOX_UNREADABLE
 
 
 @dataclass(slots=True)
@@ -48,9 +52,10 @@ class Sight:
         self._proofs: dict[str, float | None] = dict.fromkeys(folders)
         self._stretches: list[Stretch] = []
         if stopped is None:
-            self._open(since, UnknownCause.MAILBOX_UNREADABLE, pending=set(folders))
+            self._open(since, _UNREADABLE, pending=set(folders))
         else:
-            self._open(stopped, UnknownCause.PROBER, pending=set(folders))
+            # After a step of the clock we may seem to have stopped in the future.
+            self._open(min(stopped, since), UnknownCause.PROBER, pending=set(folders))
 
     def restart(self, folders: frozenset[str], now: float) -> None:
         """The mailbox is read in another way from `now` on: all folders must be proved again."""
@@ -88,11 +93,14 @@ class Sight:
 
     def blinded(self, folder: str, now: float) -> None:
         """A read of this folder has failed."""
-        if self.blind:
-            self._stretches[-1].pending.add(folder)
-        else:
-            start = self._proofs.get(folder) or now
-            self._open(start, UnknownCause.MAILBOX_UNREADABLE, pending={folder})
+        last = self._stretches[-1]
+        if last.end is not None:
+            self._open(self._proofs.get(folder) or now, _UNREADABLE, pending={folder})
+        elif last.cause is _UNREADABLE:
+            last.pending.add(folder)
+        else:  # Up to now it was we who did not look.
+            last.end = now
+            self._open(now, _UNREADABLE, pending=last.pending | {folder})
         self._stretches[-1].settles = True
 
     def came(self, node: NodeKey, accepted: float, seen: float) -> None:
@@ -101,11 +109,19 @@ class Sight:
             if stretch.end is not None and accepted >= stretch.end:
                 stretch.back.setdefault(node, seen)
 
-    def void(self, node: NodeKey, begin: float, end: float) -> UnknownCause | None:
-        """Why nothing can be said of a message under way from `begin` to `end`, if so."""
+    def void(
+        self, node: NodeKey, begin: float, end: float, *, seen: float | None = None
+    ) -> UnknownCause | None:
+        """Why nothing can be said of a message under way from `begin` to `end`, if so.
+
+        One that came after all was `seen`: if nobody had looked for long, it may have been there.
+        """
         for stretch in reversed(self._stretches):
             if stretch.voids(node, begin, end):
                 return stretch.cause
+        proof = self.proof
+        if seen is not None and proof is not None and proof < end and seen - proof > LOOK:
+            return UnknownCause.PROBER
         return None
 
     def _reopen(self, folder: str) -> None:
@@ -113,7 +129,7 @@ class Sight:
         stretch = self._stretches[-1]
         stretch.pending.discard(folder)
         if stretch.end is None and not stretch.pending and self.proof is not None:
-            stretch.end = self.proof
+            stretch.end = max(proof for proof in self._proofs.values() if proof is not None)
 
     def _open(self, start: float, cause: UnknownCause, *, pending: set[str]) -> None:
         self._stretches.append(Stretch(start, cause, pending, settles=False))

@@ -14,9 +14,9 @@ def standing(verdicts: Sequence[Verdict]) -> State:
     """The state that the verdicts of one route, oldest first, amount to."""
     if not verdicts or isinstance(verdicts[-1], Unknown):
         return State.UNKNOWN
-    judged = [verdict for verdict in verdicts if not isinstance(verdict, Unknown)]
-    if not isinstance(judged[-1], Bad):
+    if not isinstance(verdicts[-1], Bad):
         return State.OK
+    judged = [verdict for verdict in verdicts if not isinstance(verdict, Unknown)]
     failing = all(isinstance(verdict, Bad) for verdict in judged[-DOWN_AFTER:])
     return State.DOWN if failing and len(judged) >= DOWN_AFTER else State.DEGRADED
 

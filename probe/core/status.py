@@ -41,6 +41,7 @@ class Status:
     state: State
     since: float
     routes: tuple[RouteStatus, ...] = ()
+    notices: tuple[str, ...] = ()  # What is wrong with the prober itself, in sentences.
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from probe.core.model import Mailbox, TlsMode
 from probe.edges.imap_grammar import folder_name, junk_name, quoted, readable
 from probe.edges.imap_session import ImapSession, within
 from probe.edges.imap_wire import Answer, Wire
+from probe.edges.tls import trusting
 from probe.ports import (
     ImapFailure,
     ImapLoginRefused,
@@ -94,7 +95,7 @@ class ImapReader:
 
     async def _context(self) -> ssl.SSLContext:
         # In a thread, because it reads and parses some 140 certificates.
-        return await asyncio.to_thread(ssl.create_default_context, cafile=self._server.ca_file)
+        return await asyncio.to_thread(trusting, self._server.ca_file)
 
     async def _reach(self, wire: Wire, implicit: ssl.SSLContext | None) -> None:
         """TCP, and implicit TLS, to the first address that takes it."""

@@ -17,6 +17,7 @@ _LITERALS_LIMIT = 16  # In one response; we never ask for more than two.
 _TEXT_LIMIT = 200  # Characters of a server's text that we pass on.
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}\Z")
+_APPENDED = re.compile(r"\[APPENDUID (\d{1,10}) (\d{1,10})\]", re.IGNORECASE | re.ASCII)
 _STATUS = re.compile(rb"\* (OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.?)*+)(?:"|\Z)|([()])|([^\s()"]+)')  # Linear on any input.
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
@@ -222,6 +223,12 @@ def code_number(frames: Iterable[Frame], code: str) -> int | None:
     """The number of a response code such as `OK [UIDVALIDITY 7]`, or None."""
     pattern = re.compile(rb"\* OK \[" + code.encode() + rb" (\d{1,10})\]", re.IGNORECASE)
     return next((int(hit[1]) for frame in frames if (hit := pattern.match(frame.texts[0]))), None)
+
+
+def appended_uid(text: str, uidvalidity: int) -> int | None:
+    """The UID that APPEND's reply tells (RFC 4315 3), if it is of the folder that we know."""
+    found = _APPENDED.match(text)
+    return int(found[2]) if found and int(found[1]) == uidvalidity else None
 
 
 def uid_set(uids: Iterable[int]) -> str:

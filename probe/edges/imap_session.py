@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from probe.edges.imap_grammar import (
     LITERAL_LIMIT,
     PART_LIMIT,
+    appended_uid,
     code_number,
     fetched,
     found_uids,
@@ -18,7 +19,7 @@ from probe.edges.imap_grammar import (
     uid_set,
 )
 from probe.edges.imap_wire import Answer, Wire
-from probe.ports import Fetched, ImapFailure, ResolveFailure, SecretUnreadable
+from probe.ports import Fetched, ImapFailure, Refusal, ResolveFailure, SecretUnreadable
 
 _HEADER = f"UID RFC822.SIZE BODY.PEEK[HEADER]<0.{PART_LIMIT}>"
 _BODY = f"BODY.PEEK[TEXT]<0.{PART_LIMIT}>"
@@ -114,8 +115,9 @@ class ImapSession:
             return [uid for uid in found_uids(answer.frames) if uid >= first_uid]
 
     async def search_tagged(self, first: int, last: int) -> list[int]:
-        """The UIDs, among the messages numbered `first` to `last`, with an X-Mailprobe field."""
-        criteria = (f"{first}:{last}", "HEADER", "X-Mailprobe", '""')
+        """The UIDs, among the messages numbered `first` to `last`, with a field of ours."""
+        ours = ("OR", "HEADER", "X-Mailprobe", '""', "HEADER", "X-Mailprobe-Control", '""')
+        criteria = (f"{first}:{last}", *ours)
         answer = await self._ask("UID SEARCH", *criteria, wanted=(b"SEARCH",))
         with self._dropping():
             return found_uids(answer.frames)
@@ -130,6 +132,17 @@ class ImapSession:
             "UID FETCH", uid_set(uids), items, wanted=(b"FETCH",), room=room, gone="EXPUNGEISSUED"
         )
         return fetched(answer.frames, uids)
+
+    async def append(self, content: bytes) -> int | Refusal:
+        """Put a message (ASCII, CRLF line ends) into the folder, flagged as seen: its UID."""
+        command = (quoted(self.folder), r"(\Seen)", f"{{{len(content)}}}")
+        with self._dropping():
+            async with within(self._deadline, "APPEND"):
+                answer = await self._wire.ask("APPEND", *command, rest=content.decode("ascii"))
+        uid = appended_uid(answer.text, self.uidvalidity)
+        if answer.result != "OK" or uid is None:
+            return Refusal(f"APPEND: {answer.result} {answer.text}")
+        return uid
 
     async def remove(self, uids: Sequence[int]) -> None:
         """Flag as deleted and UID EXPUNGE these; without UIDPLUS only flag."""

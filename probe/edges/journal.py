@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 from probe.core.model import Place, Probe
 from probe.core.record import Record
 from probe.edges.journal_backlog import Backlog, View
-from probe.edges.journal_changes import Kept
+from probe.edges.journal_changes import GivenUp, Kept
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import JournalLocked
 from probe.edges.journal_open import boot_id
@@ -111,19 +111,23 @@ class SqliteJournal:
         """A probe that may have left the table long ago."""
         return await self._ask(lambda view: view.find(sequence), None)
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
+    def arrived(self, record: Record, *, expunge: float) -> None:
         """As save, with the last of its places to be cleaned at `expunge`."""
         with self._backlog as batch:
             batch.changes.put(record)
             batch.changes.keep(Kept(record.places[-1], record.probe.sequence, expunge))
-        await self._durable()
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        """What is open and judged of this mailbox is lost, if that was due before this moment."""
+        with self._backlog as batch:
+            batch.changes.give_up(GivenUp(mailbox, before, last))
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         """How far this folder was read."""
         return self._positions.get((mailbox, folder))
 
     async def advance(self, position: Position) -> None:
-        """The folder has been read so far; returns when it is durable."""
+        """The folder has been read so far; returns when it is durable, and all before it."""
         self._positions[position.mailbox, position.folder] = position
         with self._backlog as batch:
             batch.changes.advance(position)
@@ -133,11 +137,10 @@ class SqliteJournal:
         """Places whose time to be cleaned has come, oldest first."""
         return await self._ask(lambda view: view.due(mailbox, folder, now, limit), [])
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
-        """A place of ours that is to be cleaned at `expunge`; returns when it is durable."""
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+        """A place of ours that is to be cleaned at `expunge`, such as an orphan's or a DSN's."""
         with self._backlog as batch:
             batch.changes.keep(Kept(place, sequence, expunge))
-        await self._durable()
 
     async def cleaned(self, places: Sequence[Place]) -> None:
         """These are gone from the mailbox, or are not ours after all."""

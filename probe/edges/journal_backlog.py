@@ -44,6 +44,8 @@ class View:
         return [one.place for one in sorted(due, key=lambda one: one.expunge)[:limit]]
 
 
+GATHERING = 0.05  # The longest that a change which nobody waits for is kept back (s).
+
 Question: TypeAlias = Callable[[View], object]
 
 
@@ -57,10 +59,14 @@ class Batch:
     prune: float | None = None  # The moment for which to prune.
     closing: bool = False
 
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self.waiters or self.questions or self.closing or self.prune is not None)
+
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        asked = self.waiters or self.questions or self.closing or self.prune is not None
-        return bool(asked or self.changes)
+        return bool(self.urgent or self.changes)
 
 
 class Backlog:
@@ -84,8 +90,13 @@ class Backlog:
         self._condition.release()
 
     def take(self, patience: float | None) -> Batch:
-        """All that was put in, waiting for something for so long (s; None: for ever)."""
+        """All that was put in, waiting for something for so long (s; None: for ever).
+
+        A change that nobody waits for goes with the next that somebody does, if that is soon: a
+        commit costs the same for one and for many.
+        """
         with self._condition:
-            self._condition.wait_for(lambda: self._batch, patience)
+            if self._condition.wait_for(lambda: self._batch, patience):
+                self._condition.wait_for(lambda: self._batch.urgent, GATHERING)
             batch, self._batch = self._batch, Batch()
             return batch

@@ -26,6 +26,15 @@ class Kept:
     expunge: float
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What is open and judged of a mailbox, up to a sequence number, is lost if that is due."""
+
+    mailbox: str
+    before: float
+    last: int
+
+
 @dataclass(slots=True)
 class Changes:
     """A set of changes that are written together; moments on the timeline."""
@@ -35,6 +44,7 @@ class Changes:
     acceptances: dict[RouteKey, float] = field(default_factory=dict)
     kept: dict[Place, Kept | None] = field(default_factory=dict)  # None: cleaned.
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    given_up: dict[str, GivenUp] = field(default_factory=dict)  # By mailbox.
     shift: float = 0.0  # What is stored moves by so much (s).
     ceiling: int = 0  # Every sequence number below it may have been used.
 
@@ -44,7 +54,8 @@ class Changes:
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(len(self) or self.acceptances or self.shift or self.ceiling)
+        more = self.acceptances or self.given_up or self.shift or self.ceiling
+        return bool(len(self) or more)
 
     def put(self, record: Record) -> None:
         """A probe as it is now known, and what follows from it for its route."""
@@ -67,6 +78,15 @@ class Changes:
         """A folder has been read so far."""
         self.positions[position.mailbox, position.folder] = position
 
+    def give_up(self, given_up: GivenUp) -> None:
+        """A mailbox's probes are not waited for any longer."""
+        before = self.given_up.get(given_up.mailbox, given_up)
+        self.given_up[given_up.mailbox] = GivenUp(
+            given_up.mailbox,
+            max(before.before, given_up.before),
+            max(before.last, given_up.last),
+        )
+
     def absorb(self, later: Changes) -> None:
         """Add what came after this."""
         self.records.update(later.records)
@@ -74,6 +94,8 @@ class Changes:
         _raise(self.acceptances, later.acceptances.items())
         self.kept.update(later.kept)
         self.positions.update(later.positions)
+        for given_up in later.given_up.values():
+            self.give_up(given_up)
         self.shift += later.shift
         self.ceiling = max(self.ceiling, later.ceiling)
 

@@ -17,14 +17,14 @@ NOTHING = Remembered((), {}, {}, None, False)
 _TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
 
 
-def remember(file: JournalFile) -> Remembered:
-    """What the last run left. Raises Trouble, Unfit."""
+def remember(file: JournalFile, most: int) -> Remembered:
+    """What the last run left; of what is open the newest `most`. Raises Trouble, Unfit."""
     meta, accepted = file.meta(), _moments(file, "accepted")
     with sensible():
         stopped = None if "wall" not in meta else float(meta["wall"] or 0)
         stepped = stopped is not None and _stepped(file, meta, stopped)
     return Remembered(
-        open=tuple(file.records("open ORDER BY sequence")),
+        open=tuple(reversed(list(file.records("open ORDER BY sequence DESC LIMIT ?", [most])))),
         last_success=_moments(file, "succeeded"),
         accepted_before={
             (key.relay, key.node, key.sender, key.mailbox): moment

@@ -12,7 +12,7 @@ from typing import TypeAlias, assert_never
 
 from probe.core.model import Place, Probe, Reason, RouteKey, UnknownCause
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
-from probe.edges.journal_changes import Changes, Kept
+from probe.edges.journal_changes import Changes, GivenUp, Kept
 from probe.ports import Position
 
 Value: TypeAlias = str | int | float | None
@@ -48,11 +48,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
             next_uid INTEGER NOT NULL, scanned INTEGER NOT NULL,
             PRIMARY KEY (mailbox, folder)) WITHOUT ROWID""",
     ),
+    ("ALTER TABLE probes ADD COLUMN learned TEXT NOT NULL DEFAULT ''",),
 )
 
 SELECT_PROBES = """SELECT sequence, relay, node, sender, mailbox, slot, launched, token, deadline,
-    give_up, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places
-    FROM probes JOIN routes ON routes.id = probes.route"""
+    give_up, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places,
+    learned FROM probes JOIN routes ON routes.id = probes.route"""
 SELECT_PLACES = "SELECT mailbox, folder, uidvalidity, uid, sequence, expunge FROM places"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 SHIFT = (
@@ -66,11 +67,14 @@ SHIFT = (
 _NAMED = "relay = ? AND node = ? AND sender = ? AND mailbox = ?"
 _ADD_ROUTE = "INSERT OR IGNORE INTO routes (relay, node, sender, mailbox) VALUES (?, ?, ?, ?)"
 _PUT_PROBE = f"""INSERT OR REPLACE INTO probes VALUES
-    (?, (SELECT id FROM routes WHERE {_NAMED}), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (?, (SELECT id FROM routes WHERE {_NAMED}), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SUCCEEDED = f"UPDATE routes SET succeeded = coalesce(max(succeeded, ?), ?) WHERE {_NAMED}"
 _ACCEPTED = f"UPDATE routes SET accepted = coalesce(max(accepted, ?), ?) WHERE {_NAMED}"
 _KEEP = "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?)"
 _CLEAN = "DELETE FROM places WHERE mailbox = ? AND folder = ? AND uidvalidity = ? AND uid = ?"
+_GIVE_UP = """UPDATE probes SET lost = 1, open = 0
+    WHERE open AND sequence <= ? AND verdict IS NOT NULL AND accepted + give_up <= ?
+    AND route IN (SELECT id FROM routes WHERE mailbox = ?)"""
 _ADVANCE = "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)"
 
 
@@ -95,12 +99,14 @@ def works(changes: Changes, offset: float) -> list[Work]:
     )
     kept = [_kept_row(kept, offset) for kept in changes.kept.values() if kept is not None]
     gone = [_place_row(place) for place, kept in changes.kept.items() if kept is None]
+    given_up = [_given_up_row(one, offset) for one in changes.given_up.values()]
     positions = [_position_row(position) for position in changes.positions.values()]
     work = [
         *(Work(sql, [(changes.shift,) * sql.count("?")]) for sql in SHIFT if changes.shift),
         Work(SET_META, [("ceiling", changes.ceiling)] if changes.ceiling else []),
         Work(_ADD_ROUTE, [_names(route) for route in routes]),
         Work(_PUT_PROBE, [_probe_row(record, offset) for record in records]),
+        Work(_GIVE_UP, given_up),
         Work(_SUCCEEDED, _moment_rows(changes.successes.items(), offset)),
         Work(_ACCEPTED, _moment_rows(changes.acceptances.items(), offset)),
         Work(_KEEP, kept),
@@ -113,7 +119,7 @@ def works(changes: Changes, offset: float) -> list[Work]:
 def record_of(row: Sequence[Value], offset: float) -> Record:
     """A row of SELECT_PROBES as a value. Raises ValueError, TypeError where it makes no sense."""
     sequence, relay, node, sender, mailbox, slot, launched, token, deadline, give_up, *rest = row
-    accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places = rest
+    accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places, learned = rest
     return Record(
         probe=Probe(
             sequence=int(sequence or 0),
@@ -133,6 +139,7 @@ def record_of(row: Sequence[Value], offset: float) -> Record:
         bounced=bool(bounced),
         lost=bool(lost),
         places=tuple(Place(*place) for place in json.loads(str(places))) if places else (),
+        learned=str(learned),
     )
 
 
@@ -210,6 +217,7 @@ def _probe_row(record: Record, offset: float) -> Row:
         int(record.lost),
         _places_text(record.places),
         int(not record.settled),
+        storable(record.learned),
     )
 
 
@@ -230,6 +238,10 @@ def _place_row(place: Place) -> Row:
 
 def _kept_row(kept: Kept, offset: float) -> Row:
     return (*_place_row(kept.place), kept.sequence, kept.expunge + offset)
+
+
+def _given_up_row(given_up: GivenUp, offset: float) -> Row:
+    return given_up.last, given_up.before + offset, storable(given_up.mailbox)
 
 
 def _position_row(position: Position) -> Row:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from probe.core.ledger import MOST
 from probe.edges.journal_backlog import Backlog, Batch, Question, View
 from probe.edges.journal_changes import Changes
 from probe.edges.journal_file import JournalFile
@@ -27,6 +28,7 @@ class Limits:
     """What bounds a journal."""
 
     rows: int = 1_000_000  # Probes in the file; more than these are pruned.
+    open: int = MOST  # Open probes that are taken over from the last run: the newest.
     entries: int = 100_000  # Changes in memory while the file cannot be written.
     retry: float = 30.0  # How often a file in trouble is tried again (s).
     stall: float = 2.0  # The longest that a caller waits for the disk (s).
@@ -132,7 +134,7 @@ class Writer:
     def _recall(self) -> tuple[Remembered, list[Position]]:
         if self._file.is_open:
             try:
-                return remember(self._file), self._file.positions()
+                return remember(self._file, self._limits.open), self._file.positions()
             except Unfit as unfit:
                 self._renew(unfit)
             except Trouble as trouble:

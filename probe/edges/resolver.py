@@ -1,4 +1,4 @@
-"""Names to addresses, through dnspython: the configured DNS servers, or the system's.
+"""Names looked up through dnspython: in the configured DNS servers, or as the system would.
 
 Nothing is cached: the engine asks again when a TTL is over, and a cache would hide changes.
 With `nameservers` only they are asked. Without, a name is looked up as the system would: first
@@ -13,41 +13,27 @@ import asyncio
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import dns.asyncresolver
 import dns.exception
-import dns.flags
-import dns.message
 import dns.name
 import dns.nameserver
-import dns.rcode
 import dns.resolver
 
 from probe.core.nodes import ordered
-from probe.ports import Addresses, ResolveFailure
+from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
+from probe.edges.resolver_query import DEADLINE, LIFETIME, TRY, Heard, ask
+from probe.ports import ResolveFailure
 
 MAX_ADDRESSES = 64
 
-_TRY = 1.0  # For one server to answer (s).
-_LIFETIME = 3.4  # dnspython overshoots by its back-off, and then still says who said what (s).
-_DEADLINE = 4.0  # For all of a lookup (s).
 _LOCAL_TTL = 60.0  # Of what needs no server (s).
 _MAX_FILE = 1 << 20  # Of /etc/hosts (bytes).
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 Version = Literal[4, 6]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What the servers said about one IP version."""
-
-    addresses: tuple[str, ...] = ()
-    ttl: float = 0.0
-    failure: str = ""  # Which server said what, where none answered.
 
 
 class DnsResolver:
@@ -102,14 +88,33 @@ class DnsResolver:
         qname = _host_name(name)
         if self._nameservers is None and (known := _in_hosts(self._hosts, name)):
             return Addresses(known, _LOCAL_TTL)
-        try:
-            async with asyncio.timeout(_DEADLINE):
-                resolver = await self._resolver()
-        except TimeoutError:
-            raise ResolveFailure("the names of the DNS servers did not resolve in time") from None
+        resolver = await self._resolver()
         async with asyncio.TaskGroup() as group:
-            asked = {v: group.create_task(_ask(resolver, qname, v)) for v in _RECORDS}
+            asked = {v: group.create_task(ask(resolver, qname, kind)) for v, kind in _KINDS.items()}
         return _combined(name, {version: task.result() for version, task in asked.items()})
+
+    async def mx(self, name: str) -> Records[MxRecord]:
+        """The MX records of a domain; none where it has none. Raises ResolveFailure."""
+        heard = await self._records(name, "MX")
+        return Records(
+            tuple(MxRecord(r.preference, _host(r.exchange)) for r in heard.records), heard.ttl
+        )
+
+    async def srv(self, name: str) -> Records[SrvRecord]:
+        """The SRV records of a service's name; none where it has none. Raises ResolveFailure."""
+        heard = await self._records(name, "SRV")
+        return Records(
+            tuple(SrvRecord(r.priority, r.weight, r.port, _host(r.target)) for r in heard.records),
+            heard.ttl,
+        )
+
+    async def _records(self, name: str, kind: str) -> Heard:
+        """The records of one type. Raises ResolveFailure."""
+        heard = await ask(await self._resolver(), _host_name(name), kind)
+        if heard.failure:
+            failure = f"the {kind} records of {name} could not be resolved: {heard.failure}"
+            raise ResolveFailure(failure)
+        return heard
 
     async def _resolver(self) -> dns.asyncresolver.Resolver:
         """A resolver for the servers as they are configured at this moment."""
@@ -121,82 +126,27 @@ class DnsResolver:
                 raise ResolveFailure(f"{self._resolv_conf} names no DNS server") from None
         else:
             if not self._servers:
-                self._servers = [s for n in self._nameservers for s in await _nameserver(n)]
+                self._servers = await _nameservers(self._nameservers)
             resolver.nameservers = self._servers
-        resolver.timeout, resolver.lifetime = _TRY, _LIFETIME
+        resolver.timeout, resolver.lifetime = TRY, LIFETIME
         return resolver
 
 
-_RECORDS: dict[Version, str] = {4: "A", 6: "AAAA"}
+_KINDS: dict[Version, str] = {4: "A", 6: "AAAA"}
 
 
-async def _ask(
-    resolver: dns.asyncresolver.Resolver, qname: dns.name.Name, version: Version
-) -> _Answer:
-    """What the servers say about one IP version; never raises but for cancellation."""
-    try:
-        async with asyncio.timeout(_DEADLINE):
-            answer = await resolver.resolve(
-                qname, _RECORDS[version], raise_on_no_answer=False, search=False
-            )
-    except dns.resolver.NXDOMAIN as error:
-        return _absent(error)
-    except dns.exception.DNSException as error:
-        return _Answer(failure=_said(error))
-    except TimeoutError:
-        return _Answer(failure=f"no answer within {_DEADLINE:g} s")
-    if answer.response.flags & dns.flags.TC:
-        return _Answer(failure=f"{answer.nameserver}@{answer.port} said: truncated, over TCP too")
-    records = answer.rrset or ()
-    ttl = float(answer.chaining_result.minimum_ttl)
-    return _Answer(ordered(record.address for record in records), ttl)
-
-
-def _combined(name: str, answers: dict[Version, _Answer]) -> Addresses:
+def _combined(name: str, answers: dict[Version, Heard]) -> Addresses:
     """Both versions' answers as one; half an answer is one if it has addresses."""
     silent = frozenset(version for version, answer in answers.items() if answer.failure)
     given = [answer for answer in answers.values() if not answer.failure]
-    found = tuple(address for answer in given for address in answer.addresses)
+    found = tuple(
+        address for answer in given for address in ordered(r.address for r in answer.records)
+    )
     if silent and not found:
         texts = dict.fromkeys(answers[version].failure for version in sorted(silent))
         raise ResolveFailure(f"{name} could not be resolved: {'; '.join(texts)}")
-    telling = [answer for answer in given if answer.addresses] or given
+    telling = [answer for answer in given if answer.records] or given
     return Addresses(found[:MAX_ADDRESSES], min(answer.ttl for answer in telling), silent)
-
-
-def _absent(error: dns.resolver.NXDOMAIN) -> _Answer:
-    """The answer that the name does not exist, with the time that holds for (RFC 2308)."""
-    responses = error.kwargs["responses"].values()
-    return _Answer((), float(min(r.resolve_chaining().minimum_ttl for r in responses)))
-
-
-def _said(error: dns.exception.DNSException) -> str:
-    """Which server said what, each thing once."""
-    errors = error.kwargs.get("errors") or ()
-    texts = dict.fromkeys(
-        f"{server.removeprefix('Do53:')} said: {_what(why, tcp)}"
-        for server, tcp, _, why, _ in errors
-    )
-    return ", ".join(texts) or type(error).__name__
-
-
-def _what(why: object, tcp: bool) -> str:
-    """What became of one question to one server, in words that are not the server's."""
-    match why:
-        case str():
-            return why  # The name of a response code.
-        case dns.message.Truncated():
-            return "truncated, over TCP too" if tcp else "truncated"
-        case dns.exception.Timeout():
-            return f"nothing within {_TRY:g} s"
-        case OSError():
-            return (why.strerror or type(why).__name__).lower()
-        case EOFError():
-            return "connection closed"
-        case dns.message.ChainTooLong():
-            return "a CNAME loop"
-        case _:
-            return f"garbage ({type(why).__name__})"
 
 
 def _result(outcome: Addresses | ResolveFailure) -> Addresses:
@@ -227,6 +177,11 @@ def _host_name(name: str) -> dns.name.Name:
     return qname
 
 
+def _host(name: dns.name.Name) -> str:
+    """The name as a label; empty for the root, which stands for none."""
+    return name.to_text(omit_final_dot=True).lower().removesuffix(".")
+
+
 def _in_hosts(path: Path, name: str) -> tuple[str, ...]:
     """The addresses of a name in /etc/hosts; `localhost` always has one (RFC 6761 6.3)."""
     wanted = name.rstrip(".").lower()
@@ -240,6 +195,15 @@ def _in_hosts(path: Path, name: str) -> tuple[str, ...]:
     if wanted == "localhost" and not any(found):
         found = ["127.0.0.1"]
     return ordered(address for address in found if address)[:MAX_ADDRESSES]
+
+
+async def _nameservers(texts: Sequence[str]) -> list[dns.nameserver.Nameserver]:
+    """The configured DNS servers. Raises ResolveFailure."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return [server for text in texts for server in await _nameserver(text)]
+    except TimeoutError:
+        raise ResolveFailure("the names of the DNS servers did not resolve in time") from None
 
 
 async def _nameserver(text: str) -> list[dns.nameserver.Nameserver]:

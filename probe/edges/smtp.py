@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import cast
 
@@ -16,8 +16,10 @@ from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPS
 from aiosmtplib.protocol import SMTPProtocol
 
 from probe.core.model import Attempt, Break, Node, Phase, Relay
+from probe.core.targets import left_out, version
 from probe.edges.course import CLOSING, Broken, Course, Refused
 from probe.edges.dialogue import Dialogue
+from probe.edges.route import KernelRoutes
 from probe.edges.tcp import is_address
 from probe.edges.tls import Verification
 from probe.ports import Clock, Letter, ResolveFailure, Resolver, Secret
@@ -40,6 +42,7 @@ class SmtpSubmitter:
         self._secret = secret
         self._resolver = resolver
         self._clock = clock
+        self._routes = KernelRoutes()
         # asyncio would cut a handshake after 60 s by itself: let it be later than we are.
         patience = relay.timeouts.hard + 1.0
         self._tls = Verification(relay.host, ca_file=relay.ca_file, patience=patience)
@@ -49,7 +52,9 @@ class SmtpSubmitter:
     ) -> Attempt:
         """One submission, watched until `timeouts.hard`; never raises but for cancellation."""
         course = Course(self._clock, entered)
-        dialogue = Dialogue(self._relay, self._secret, tls=self._tls, line=_Line(), course=course)
+        relay = replace(self._relay, tls=node.tls or self._relay.tls)
+        tls = self._tls.named(node.tls_name) if node.tls_name else self._tls
+        dialogue = Dialogue(relay, self._secret, tls=tls, line=_Line(), course=course)
         try:
             attempt = await self._watched(dialogue, node, letter, course=course)
             if attempt.reply is None or attempt.reply.code == CLOSING:
@@ -91,13 +96,26 @@ class SmtpSubmitter:
         if is_address(host):
             return host
         with course.during(Phase.DNS):
+            if not host:
+                raise Broken(Break.NAME_ERROR, f"no host is known for {self._relay.host}")
             try:
                 found = (await self._resolver.addresses(host)).addresses
             except ResolveFailure as failure:
                 raise Broken(Break.NAME_ERROR, f"{host}: {failure}") from failure
             if not found:
                 raise Broken(Break.NAME_ERROR, f"{host} has no address")
-            return next((address for address in found if ":" not in address), found[0])
+            unused = left_out(self._relay.ip_version, *self._versions(found))
+            usable = [each for each in found if version(each) not in unused]
+            if not usable:
+                wanted = self._relay.ip_version
+                raise Broken(Break.NAME_ERROR, f"{host} has no IPv{wanted} address")
+            return min(usable, key=version)
+
+    def _versions(self, addresses: Iterable[str]) -> tuple[set[int], set[int]]:
+        """The IP versions of these addresses, and of those that there is a route to."""
+        source = self._relay.source_address
+        routed = {version(each) for each in addresses if self._routes.reaches(each, source)}
+        return {version(each) for each in addresses}, routed
 
 
 class _Line(SMTPProtocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import cached_property
 
 from cryptography import x509
@@ -62,23 +63,47 @@ class Verification:
         """`ca_file` None: the system's CAs. `patience`: when to give up on a handshake (s)."""
         self.name = name.rstrip(".")
         self.patience = patience
+        self._trust = _Trust(ca_file)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context for every connection. Raises CaFileUnreadable."""
+        return self._trust.context
+
+    def named(self, name: str) -> Verification:
+        """The same for a server of another name; whom to trust is loaded once for all names."""
+        other = copy(self)
+        other.name = name.rstrip(".")
+        return other
+
+
+class _Trust:
+    """Whose signatures are believed."""
+
+    def __init__(self, ca_file: str | None) -> None:
         self._ca_file = ca_file
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The context for every connection. Raises CaFileUnreadable.
-
-        What it accepts is the same on every Python: 3.13 alone would refuse private CAs for
-        formal defects (VERIFY_X509_STRICT) that no mail client minds.
-        """
+        """The context for every connection. Raises CaFileUnreadable."""
         try:
-            context = ssl.create_default_context(cafile=self._ca_file)
+            context = trusting(self._ca_file)
         except OSError as error:  # An ssl.SSLError too, where there is no certificate in it.
             raise CaFileUnreadable(f"ca_file {self._ca_file}: {error}") from error
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
         context.sslobject_class = _Witness
         return context
+
+
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """A context that verifies against these CAs, or the system's. Raises OSError.
+
+    What it accepts is the same on every Python: 3.13 alone would refuse private CAs for formal
+    defects (VERIFY_X509_STRICT) that no mail client minds.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
+    return context
 
 
 def certificate_end(connection: ssl.SSLObject) -> float | None:

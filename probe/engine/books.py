@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from probe.core.ledger import Arrived, Change, Copied, Event, GaveUp, Judged, Ledger, Returned, Sent
+from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Returned, Sent
+from probe.core.ledger import Ledger
 from probe.core.model import Part, Reason, RouteKey
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
-from probe.core.tag import short
+from probe.core.tag import read, short
 from probe.ports import Clock, Journal, Level, Metrics
 
 log = logging.getLogger("probe.verdict")
@@ -24,6 +25,7 @@ class History:
     """What the status page shows of a route beside its numbers."""
 
     began: float
+    in_force: bool = True  # Else its node is gone, and something of it is still open.
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=KEPT))
     evidence: str = ""  # The newest failure, in words.
 
@@ -40,7 +42,11 @@ class Books:
 
     def open(self, route: RouteKey) -> None:
         """A route is in force."""
-        self.histories.setdefault(route, History(began=self._clock.now()))
+        self.histories.setdefault(route, History(began=self._clock.now())).in_force = True
+
+    def retire(self, route: RouteKey) -> None:
+        """A route is no longer in force."""
+        self.histories[route].in_force = False
 
     def drop(self, route: RouteKey) -> None:
         """A retired route has nothing open any more."""
@@ -53,24 +59,46 @@ class Books:
             self._journal.save(change.record)
             self.count(change)
 
+    def tick(self) -> None:
+        """Time has passed."""
+        self.post(self.ledger.tick(self._clock.now()))
+        for shelf in self.ledger.lapse():
+            self._journal.give_up(shelf.mailbox, shelf.end, shelf.last)
+            for lapse in shelf.lapses.values():
+                for _ in range(lapse.count):
+                    self._metrics.lost(lapse.route)
+            count = sum(lapse.count for lapse in shelf.lapses.values())
+            fields = {"mailbox": shelf.mailbox, "count": count, "verdict": "lost"}
+            log.warning("Probes were given up.", extra={"fields": fields})
+
     def count(self, change: Change) -> None:
-        """Count and log what was saved elsewhere."""
+        """Count and log what was saved elsewhere.
+
+        What still comes of a route that was forgotten, or is not configured any more, is nobody's.
+        """
+        if change.record.probe.route not in self.histories:
+            return
         for event in change.events:
             self._count(change.record, event)
 
     def level(self, route: RouteKey) -> Level:
         """The gauges of a route, as Unix times."""
         level = self.ledger.levels.of(route)
+        learned = level.learned.values()
         began = self.histories[route].began
         oldest = level.oldest_unanswered
         success = level.last_success if level.last_success is not None else began
         return Level(
             undecided=level.undecided,
-            in_flight=level.in_flight,
-            overdue=level.overdue,
-            oldest_unanswered=None if oldest is None else self._clock.wall(oldest),
-            last_success=self._clock.wall(success),
+            in_flight=level.in_flight - sum(flight.in_flight for flight in learned),
+            overdue=level.overdue - sum(flight.overdue for flight in learned),
+            oldest_unanswered=None if oldest is None else self._wall(oldest),
+            last_success=self._wall(success),
         )
+
+    def _wall(self, moment: float) -> float:
+        # To the ms: what stays the same must not seem to change with each reading of the clocks.
+        return round(self._clock.wall(moment), 3)
 
     def _count(self, record: Record, event: Event) -> None:
         key = record.probe.route
@@ -96,8 +124,7 @@ class Books:
 
     def _judged(self, record: Record, verdict: Verdict) -> None:
         key = record.probe.route
-        if key in self.histories:
-            self.histories[key].verdicts.append(verdict)
+        self.histories[key].verdicts.append(verdict)
         match verdict:
             case Good():
                 self._metrics.judged(key, None)
@@ -196,9 +223,12 @@ def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
     fields: dict[str, object] = {
         "route": str(probe.route),
         "sequence": probe.sequence,
-        "tag": short(probe.token),
+        # What a damaged journal gives back as a token is none.
+        "tag": short(probe.token) if read(probe.token) else "",
         "verdict": verdict,
     }
+    if record.learned:
+        fields["node"] = record.learned
     if record.arrived is not None and record.accepted is not None:
         fields["seconds"] = round(max(0.0, record.arrived - record.accepted), 3)
     return {"fields": fields}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 from probe.core import schedule
-from probe.core.lockout import Admission, Lockout
-from probe.core.model import Attempt, Loop, Node, Phase, Relay, Route, SkipCause
+from probe.core.lockout import RELAY_PAUSES
+from probe.core.model import Attempt, Loop, Node, Phase, Probe, Relay, Route, RouteKey, SkipCause
 from probe.core.outcome import (
     evidence,
     is_greylisting_candidate,
@@ -21,8 +21,10 @@ from probe.core.outcome import (
 )
 from probe.core.record import Record
 from probe.engine.books import Books
+from probe.engine.learner import Learner
+from probe.engine.login_gate import Login, LoginGate
 from probe.engine.scribe import Scribe
-from probe.ports import Clock, Journal, Letter, Metrics, Secret, SecretUnreadable, Submitter
+from probe.ports import Clock, Journal, Letter, Metrics, Secret, Submitter
 
 log = logging.getLogger("probe.courier")
 
@@ -36,16 +38,21 @@ class Line:
     relay: Relay
     submitter: Submitter
     secret: Secret | None
-    lockout: Lockout = field(default_factory=Lockout)
-    answered: asyncio.Condition = field(default_factory=asyncio.Condition)  # A login was.
 
-    def following(self, former: Line) -> Line:
-        """This line, with what is known of the logins of the one before it."""
-        ours, theirs = self.relay, former.relay
-        same = (ours.host, ours.username) == (theirs.host, theirs.username)
-        if not same or self.secret != former.secret:
-            return self
-        return replace(self, lockout=former.lockout, answered=former.answered)
+    def has_login_of(self, other: Line) -> bool:
+        """Whether both log in to the same account in the same way."""
+        ours = self.relay.host, self.relay.username, self.secret
+        return ours == (other.relay.host, other.relay.username, other.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A probe, its message, and where it goes."""
+
+    line: Line
+    node: Node
+    probe: Probe
+    letter: Letter
 
 
 class Courier:
@@ -57,26 +64,39 @@ class Courier:
         scribe: Scribe,
         *,
         books: Books,
+        learner: Learner,
         journal: Journal,
         metrics: Metrics,
         clock: Clock,
         accepted_before: dict[Acquaintance, float],
         wakes: Mapping[str, asyncio.Event],
+        former: Courier | None = None,
     ) -> None:
-        """`wakes`: set for the mailbox that a probe is on its way to."""
+        """`wakes`: set for the mailbox that a probe is on its way to.
+
+        What a `former` one knows of logins that are the same still holds.
+        """
         self._lines = lines
         self._scribe = scribe
         self._books = books
+        self._learner = learner
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
         self._accepted_before = accepted_before
         self._wakes = wakes
+        self._gates = {line.relay.name: self._gate(line, former) for line in lines.values()}
         self._retired = False
 
     def retire(self) -> None:
         """Another takes over: what is under way is brought to its end, and nothing is begun."""
         self._retired = True
+
+    def _gate(self, line: Line, former: Courier | None) -> LoginGate:
+        before = None if former is None else former._lines.get(line.relay.name)
+        if former is not None and before is not None and line.has_login_of(before):
+            return former._gates[line.relay.name]
+        return LoginGate(line.secret, self._clock, RELAY_PAUSES)
 
     async def carry(self, route: Route, node: Node, slot: float) -> bool:
         """One probe of this route, from its slot to the end of its submission.
@@ -85,69 +105,88 @@ class Courier:
         """
         key = route.key
         self._metrics.lagged(max(0.0, self._clock.now() - slot))
-        line = self._lines[key.relay]
-        admitted = await self._admitted(line)
-        if self._retired:
-            if admitted:
-                await self._answer(line, None)
-            return False
-        self._metrics.scheduled(key)
-        if not admitted:
-            self._metrics.skipped(key, SkipCause.AUTH_BACKOFF)
-            return True
-        probe, letter = self._scribe.write(route, slot)
-        attempt: Attempt | None = None
-        try:
-            self._books.ledger.launched(Record(probe), line.relay.timeouts)
-            await self._journal.launch(probe)
-            self._wakes[key.mailbox].set()
-            attempt = await self._submit(line, node, letter, sequence=probe.sequence)
-            self._books.post(self._books.ledger.submitted(probe.sequence, attempt))
-            self._wakes[key.mailbox].set()
-            self._note(route, attempt)
-        except Exception:
-            log.exception("Probe %d on %s broke.", probe.sequence, key)
-            self._metrics.failed(Loop.SENDER)
-            self._books.post(self._books.ledger.abandoned(probe.sequence))
-        finally:
-            await self._answer(line, attempt)
+        login = await self._gates[key.relay].admitted()
+        with login or nullcontext():
+            if self._retired:
+                return False
+            if key not in self._books.histories:
+                return True  # Its node went meanwhile, and nobody knows the route any more.
+            if login is None:
+                self._metrics.scheduled(key)
+                self._metrics.skipped(key, SkipCause.AUTH_BACKOFF)
+                return True
+            probe, letter = self._scribe.write(route, slot)
+            self._metrics.scheduled(key)
+            await self._send(Parcel(self._lines[key.relay], node, probe, letter), login)
         return True
 
-    async def _submit(self, line: Line, node: Node, letter: Letter, *, sequence: int) -> Attempt:
+    async def _send(self, parcel: Parcel, login: Login) -> None:
+        """Journal, table, submission, and what came of it."""
+        ledger, sequence, key = self._books.ledger, parcel.probe.sequence, parcel.probe.route
+        try:
+            ledger.launched(Record(parcel.probe), parcel.line.relay.timeouts)
+            await self._journal.launch(parcel.probe)
+            self._wakes[key.mailbox].set()
+            attempt = await self._submit(parcel, login)
+            learned = self._learner.node_of(parcel.node, attempt)
+            self._books.post(ledger.submitted(sequence, attempt, learned=learned))
+            self._wakes[key.mailbox].set()
+            self._note(key, attempt)
+        except asyncio.CancelledError:
+            self._books.post(ledger.interrupted(sequence))
+            raise
+        except Exception:
+            log.exception("Probe %d on %s broke.", sequence, key)
+            self._metrics.failed(Loop.SENDER)
+            self._books.post(ledger.abandoned(sequence))
+
+    async def _submit(self, parcel: Parcel, login: Login) -> Attempt:
         """Submit; a relay that does not know us yet is tried again, openly (RFC 6647)."""
-
-        def entered(phase: Phase, moment: float) -> None:
-            self._books.ledger.entered(sequence, phase, moment)
-
-        record = self._books.ledger.get(sequence)
-        stranger = record is not None and self._is_stranger(record)
+        sequence, key = parcel.probe.sequence, parcel.probe.route
+        stranger = self._is_stranger(key)
         tries = 0
         while True:
-            attempt = await line.submitter.submit(node, letter, entered)
-            self._time(node, attempt)
+            attempt = await self._attempt(parcel, login)
             tries += 1
             pause = schedule.greylist_pause(tries)
             if not (stranger and is_greylisting_candidate(attempt)) or pause is None:
                 return attempt
-            if record is not None:
-                self._metrics.greylisted(record.probe.route)
+            self._metrics.greylisted(key)
             self._books.ledger.entered(sequence, None, self._clock.now())
             await self._clock.sleep_until(self._clock.now() + pause)
+            again = await self._gates[key.relay].admitted()
+            if again is None:
+                return attempt
+            login = again
 
-    def _is_stranger(self, record: Record) -> bool:
-        key = record.probe.route
-        acquaintance = (key.relay, key.node, key.sender, key.mailbox)
-        before = self._accepted_before.get(acquaintance)
+    async def _attempt(self, parcel: Parcel, login: Login) -> Attempt:
+        """One submission. The gate hears of its login at once, not when all is over."""
+
+        def entered(phase: Phase, moment: float) -> None:
+            self._books.ledger.entered(parcel.probe.sequence, phase, moment)
+
+        with login:
+            attempt = await parcel.line.submitter.submit(parcel.node, parcel.letter, entered)
+            refused = is_login_refused(attempt)
+            login.told(refused=refused, accepted=attempt.phase in _LOGGED_IN)
+        self._time(parcel.node, attempt)
+        relay = parcel.line.relay.name
+        if refused and self._gates[relay].locked:
+            log.warning("Relay %s refuses our login; it is tried once in 5 minutes.", relay)
+        return attempt
+
+    def _is_stranger(self, key: RouteKey) -> bool:
+        before = self._accepted_before.get((key.relay, key.node, key.sender, key.mailbox))
         return schedule.is_stranger(before, self._clock.now())
 
-    def _time(self, node: Node, attempt: Attempt) -> None:
+    def _time(self, route: Node, attempt: Attempt) -> None:
+        node = replace(route, name=self._learner.node_of(route, attempt) or route.name)
         for timed in attempt.phases:
             self._metrics.timed(node, timed.phase, timed.seconds)
         if attempt.certificate_end is not None:
             self._metrics.certified(node, attempt.certificate_end)
 
-    def _note(self, route: Route, attempt: Attempt) -> None:
-        key = route.key
+    def _note(self, key: RouteKey, attempt: Attempt) -> None:
         if reason_of(attempt) is None:
             acquaintance = (key.relay, key.node, key.sender, key.mailbox)
             self._accepted_before[acquaintance] = attempt.ended
@@ -156,41 +195,5 @@ class Courier:
         else:
             self._books.note(key, evidence(attempt))
 
-    # ---- logins
-
-    async def _admitted(self, line: Line) -> bool:
-        """Whether a login may be made; waits while others try the same unproven secret."""
-        if line.secret is None:
-            return True
-        while True:
-            match line.lockout.ask(self._clock.now(), _fingerprint(line.secret)):
-                case Admission.GO:
-                    return True
-                case Admission.BACK_OFF:
-                    return False
-                case Admission.WAIT:
-                    async with line.answered:
-                        await line.answered.wait()
-
-    async def _answer(self, line: Line, attempt: Attempt | None) -> None:
-        if line.secret is None:
-            return
-        refused = attempt is not None and is_login_refused(attempt)
-        accepted = attempt is not None and attempt.phase in _LOGGED_IN
-        line.lockout.answer(self._clock.now(), refused=refused, accepted=accepted)
-        if refused and line.lockout.locked:
-            log.warning(
-                "Relay %s refuses our login; it is tried once in 5 minutes.", line.relay.name
-            )
-        async with line.answered:
-            line.answered.notify_all()
-
 
 _LOGGED_IN = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ACK, Phase.QUIT})
-
-
-def _fingerprint(secret: Secret) -> str:
-    try:
-        return hashlib.sha256(secret.read().encode("utf-8", "surrogateescape")).hexdigest()
-    except SecretUnreadable:
-        return ""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from math import inf
 from typing import assert_never
 
 from probe.core import authentication, bounce, message, received, recognise, tag
 from probe.core.cadence import Expectation
-from probe.core.ledger import Change
+from probe.core.change import Change, Copied
 from probe.core.model import (
     Bounce,
     Folder,
+    Loop,
     Mailbox,
     Part,
     Place,
@@ -22,7 +24,7 @@ from probe.core.model import (
     Tag,
     UnmatchedCause,
 )
-from probe.core.recognise import Conflict, NotOurs, OldJournal, Ours, OurShort, Untagged
+from probe.core.recognise import Conflict, Expired, NotOurs, OldJournal, Ours, OurShort, Untagged
 from probe.core.record import Good, Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
@@ -63,10 +65,11 @@ class Desk:
         self._metrics = metrics
         self._clock = clock
         self._wakes = wakes
-        self._conflict: float | None = None
+        self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
+        self._alone = asyncio.Lock()
         # Since when they are as they are; a message from before cannot be compared with them.
         self._since: dict[Sender | Mailbox, float] = dict.fromkeys(
-            (*senders.values(), *mailboxes.values()), -math.inf
+            (*senders.values(), *mailboxes.values()), -inf
         )
 
     def follow(
@@ -94,11 +97,18 @@ class Desk:
     def is_ours(self, content: bytes) -> bool:
         """Whether a message, or a DSN by what it returns, has a tag that this instance signed.
 
-        Only such messages may be removed.
+        Only such messages may be removed. An old journal that is alive was never ours.
         """
         header, _, body = content.partition(b"\r\n\r\n")
-        if isinstance(self._recognise(header, body, cleaning=True), Ours | OldJournal):
-            return True
+        match self._recognise(header, body, cleaning=True):
+            case Ours():
+                return True
+            case OldJournal(old):
+                return old.journal not in self._rivals
+            case Expired(told) if told.journal == self._journal.id:
+                return True
+            case _:
+                pass
         report = bounce.parse(header, body)
         tags = () if report is None else (tag.verify(t, self._keys) for t in report.tokens)
         instance = tag.digest_of_instance(self._instance)
@@ -143,12 +153,21 @@ class Desk:
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message was found; returns when what it says is durable.
+        """A message was found; what it says is in the journal when its folder's position is.
 
         With `rescan` it may have been received before under another UID. The ledger knows
         copies by their places, whichever way they are found; what was counted as not ours then
-        is not counted again.
+        is not counted again. One that we stumble over is passed over: it must not hide others.
         """
+        try:
+            await self._take_in(fetched, place, folder, seen, rescan=rescan)
+        except Exception:
+            log.exception("Message %d of mailbox %s is passed over.", place.uid, place.mailbox)
+            self._metrics.failed(Loop.WATCHER)
+
+    async def _take_in(
+        self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
+    ) -> None:
         if await self._returned(fetched, place, seen):
             return
         match self._recognise(fetched.header, fetched.body):
@@ -158,15 +177,17 @@ class Desk:
                 if not answer:
                     await self._short(fetched, place, folder, seen=seen, claim=(sequence, short))
             case OldJournal():
-                await self._orphan(place, seen)
-            case Conflict():
-                self._conflict = self._clock.now()
+                self._orphan(place, seen)
+            case Conflict(rival):
+                self._contest(rival.journal)
                 self._unmatched(place, UnmatchedCause.FOREIGN)
+            case Expired(told, token) if self._awaits(told, token):
+                await self._ours(fetched, place, folder, seen=seen, token=token)
+            case Expired() if not rescan:
+                self._unmatched(place, UnmatchedCause.EXPIRED)
             case NotOurs(cause) if not rescan:
                 self._unmatched(place, cause)
-            case NotOurs():
-                pass
-            case Untagged():
+            case Expired() | NotOurs() | Untagged():
                 pass
             case never:
                 assert_never(never)
@@ -174,8 +195,16 @@ class Desk:
     @property
     def conflict(self) -> bool:
         """Whether another prober uses our instance name."""
-        last = self._conflict
-        return last is not None and self._clock.now() - last < CONFLICT_SHOWN
+        return self._clock.now() - max(self._rivals.values(), default=-inf) < CONFLICT_SHOWN
+
+    def _contest(self, rival: str) -> None:
+        if not self.conflict:
+            log.warning(
+                "Another prober runs as instance %r, with journal %s: its mail is left alone.",
+                self._instance,
+                rival,
+            )
+        self._rivals[rival] = self._clock.now()
 
     # ---- whose it is
 
@@ -193,6 +222,15 @@ class Desk:
             body=body,
         )
 
+    def _awaits(self, told: Tag, token: str) -> bool:
+        """Whether a tag that seems expired is that of a probe on its way: the clock was set."""
+        record = self._books.ledger.get(told.sequence)
+        return record is not None and record.probe.token == token
+
+    def _turn(self, sequence: int) -> AbstractAsyncContextManager[object]:
+        """What only the journal has is read, changed and saved by one watcher at a time."""
+        return nullcontext() if self._books.ledger.get(sequence) else self._alone
+
     async def _find(self, sequence: int) -> Record | None:
         return self._books.ledger.get(sequence) or await self._journal.find(sequence)
 
@@ -200,27 +238,27 @@ class Desk:
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, token: str
     ) -> None:
         read = tag.read(token)
-        record = None if read is None else await self._find(read.sequence)
-        if record is None or record.probe.token != token:
-            await self._orphan(place, seen)
-        elif record.probe.route.mailbox != place.mailbox:
-            self._unmatched(place, UnmatchedCause.FOREIGN)
-        else:
-            await self._sighted(fetched, place, folder, seen=seen, record=record)
+        if read is None:
+            return
+        async with self._turn(read.sequence):
+            record = await self._find(read.sequence)
+            if record is None or record.probe.token != token:
+                self._orphan(place, seen)
+            else:
+                self._sighted(fetched, place, folder, seen=seen, record=record)
 
     async def _short(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, claim: tuple[int, str]
     ) -> None:
         sequence, short = claim
-        record = await self._find(sequence)
-        if record is None or not tag.is_short_of(short, record.probe.token):
-            self._unmatched(place, UnmatchedCause.BAD_MAC)
-        elif record.probe.route.mailbox != place.mailbox:
-            self._unmatched(place, UnmatchedCause.FOREIGN)
-        else:
-            await self._sighted(fetched, place, folder, seen=seen, record=record)
+        async with self._turn(sequence):
+            record = await self._find(sequence)
+            if record is None or not tag.is_short_of(short, record.probe.token):
+                self._unmatched(place, UnmatchedCause.BAD_MAC)
+            else:
+                self._sighted(fetched, place, folder, seen=seen, record=record)
 
-    async def _orphan(self, place: Place, seen: float) -> None:
+    def _orphan(self, place: Place, seen: float) -> None:
         """Signed by us and unknown to the journal: cleaned in time, and no delivery.
 
         A journal that is in trouble may only have forgotten it: then it is left alone.
@@ -229,7 +267,7 @@ class Desk:
         if not self._journal.up:
             return
         keep = self._mailboxes[place.mailbox].keep
-        await self._journal.keep_until(place, None, seen + keep)
+        self._journal.keep_until(place, None, seen + keep)
 
     def _unmatched(self, place: Place, cause: UnmatchedCause) -> None:
         self._metrics.unmatched(place.mailbox, cause)
@@ -240,11 +278,14 @@ class Desk:
 
     # ---- what it says
 
-    async def _sighted(
+    def _sighted(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, record: Record
     ) -> None:
         mailbox = self._mailboxes[place.mailbox]
         probe = record.probe
+        if probe.route.mailbox != mailbox.name:
+            self._unmatched(place, UnmatchedCause.FOREIGN)
+            return
         accepted = record.accepted if record.accepted is not None else probe.launched
         sighting = Sighting(
             sequence=probe.sequence,
@@ -261,13 +302,16 @@ class Desk:
             ),
             authentication=authentication.results(fetched.header, authserv_id=mailbox.authserv_id),
         )
-        await self._settle(self._books.ledger.sighted(sighting, record), mailbox, seen)
+        change = self._books.ledger.sighted(sighting, record)
+        self._books.count(change)
+        keep = mailbox.keep if _is_plain(change, sighting) else mailbox.keep_failed
+        self._journal.arrived(change.record, expunge=seen + keep)
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
         sender = self._senders.get(probe.route.sender)
         if sender is None or probe.launched < max(self._since[sender], self._since[mailbox]):
-            return frozenset()
+            return frozenset()  # What it should look like is not known any more.
         return message.inspect(
             fetched.header,
             fetched.body,
@@ -278,11 +322,6 @@ class Desk:
             route=probe.route,
         )
 
-    async def _settle(self, change: Change, mailbox: Mailbox, seen: float) -> None:
-        keep = mailbox.keep if isinstance(change.record.verdict, Good) else mailbox.keep_failed
-        self._books.count(change)
-        await self._journal.arrived(change.record, expunge=seen + keep)
-
     # ---- DSNs
 
     async def _returned(self, fetched: Fetched, place: Place, seen: float) -> bool:
@@ -290,20 +329,21 @@ class Desk:
         report = bounce.parse(fetched.header, fetched.body)
         if report is None:
             return False
-        record = await self._reported(report)
-        if record is None:
-            return False
-        told = Bounce(
-            sequence=record.probe.sequence,
-            place=place,
-            seen=seen,
-            action=report.action,
-            status=report.status,
-            text=report.text,
-        )
-        self._books.post([self._books.ledger.bounced(told, record)])
+        async with self._alone:
+            record = await self._reported(report)
+            if record is None:
+                return False
+            told = Bounce(
+                sequence=record.probe.sequence,
+                place=place,
+                seen=seen,
+                action=report.action,
+                status=report.status,
+                text=report.text,
+            )
+            self._books.post([self._books.ledger.bounced(told, record)])
         keep = self._mailboxes[place.mailbox].keep_failed
-        await self._journal.keep_until(place, record.probe.sequence, seen + keep)
+        self._journal.keep_until(place, record.probe.sequence, seen + keep)
         return True
 
     async def _reported(self, report: bounce.Report) -> Record | None:
@@ -319,3 +359,11 @@ class Desk:
             if record is not None and record.probe.token == token:
                 return record
         return None
+
+
+def _is_plain(change: Change, sighting: Sighting) -> bool:
+    """Whether a message is as it should be, so that nobody will want to look at it."""
+    good = change.record.undecided or isinstance(change.record.verdict, Good)
+    copied = any(isinstance(event, Copied) for event in change.events)
+    right = sighting.folder is Folder.INBOX and not sighting.altered
+    return good and right and not copied

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from probe.core.model import Node, NodePlan, Relay
+from probe.core.model import Node, Relay
 from probe.core.nodes import (
     Change,
     FellBack,
@@ -19,7 +19,8 @@ from probe.core.nodes import (
     fixed_nodes,
     unanswered,
 )
-from probe.ports import Addresses, Clock, Metrics, ResolveFailure, Resolver
+from probe.engine.lookup import Looked, Lookup, Routes
+from probe.ports import Clock, Metrics, ResolveFailure, Resolver
 
 TURN = 5.0  # The longest sleep between two turns (s).
 
@@ -33,11 +34,14 @@ class Roster(Protocol):
         """From now on the node is probed."""
 
     def retired(self, node: Node) -> None:
-        """From now on the node is not probed. A relay's new nodes join before others retire."""
+        """From now on the node is not probed. A relay's new nodes join before others retire.
+
+        One that takes over the name of another joins when that has retired.
+        """
 
 
 class Inspector:
-    """Looks up each relay with NodePlan.A at its times; the nodes of other plans join at start.
+    """Looks up each relay whose nodes are in DNS at its times; other nodes join at start.
 
     It may be run again after it failed: what it knew of the nodes is kept.
     """
@@ -48,19 +52,20 @@ class Inspector:
         resolver: Resolver,
         roster: Roster,
         *,
+        routes: Routes,
         clock: Clock,
         metrics: Metrics,
         former: Inspector | None = None,
     ) -> None:
         """What a `former` one knows of names that are still asked for is not asked anew."""
         self.trouble: dict[str, str] = {}  # What is wrong with the names of relays, by relay.
-        self._resolver = resolver
+        self._lookup: Lookup = Lookup(resolver, routes) if former is None else former._lookup
         self._roster = roster
         self._clock = clock
         self._metrics = metrics
         self._fixed = [node for relay in relays for node in fixed_nodes(relay)]
         self._joining = [*self._fixed]
-        self._books = {r.name: NodeBook(r) for r in relays if r.plan is NodePlan.A}
+        self._books = {r.name: NodeBook(r) for r in relays if r.plan.is_looked_up}
         self._ended = False
         if former is not None:
             self._succeed(former)
@@ -99,31 +104,29 @@ class Inspector:
     async def _inspect(self, book: NodeBook) -> None:
         """One lookup, and what follows from it."""
         relay = book.relay
+        looked: Looked | ResolveFailure
         try:
-            found = await self._resolver.addresses(relay.host)
+            looked = await self._lookup.ask(relay)
         except ResolveFailure as failure:
-            self._troubled(relay, str(failure))
-            following, changes = unanswered(book, self._clock.now())
-        else:
-            self._resolved(relay, found)
-            following, changes = answered(
-                book, found.addresses, self._clock.now(), ttl=found.ttl, silent=found.silent
-            )
+            looked = failure
         if self._ended:
             return
+        if isinstance(looked, ResolveFailure):
+            self._troubled(relay, str(looked))
+            following, changes = unanswered(book, self._clock.now())
+        else:
+            self._note(relay, looked)
+            following, changes = answered(book, looked.answer, self._clock.now())
         self._books[relay.name] = following
         for change in changes:
             self._tell(relay, change)
 
-    def _resolved(self, relay: Relay, found: Addresses) -> None:
+    def _note(self, relay: Relay, looked: Looked) -> None:
         """Take note of an answer; one without any address is no success."""
-        if found.addresses:
+        if looked.is_success:
             self._metrics.resolved(relay.name, self._clock.wall(self._clock.now()))
-        if not found.addresses:
-            self._troubled(relay, f"{relay.host} has no addresses")
-        elif found.silent:
-            versions = " and ".join(f"IPv{version}" for version in sorted(found.silent))
-            self._troubled(relay, f"no server says which {versions} addresses {relay.host} has")
+        if looked.trouble:
+            self._troubled(relay, looked.trouble)
         elif self.trouble.pop(relay.name, None):
             log.info("Relay %r: %s resolves again.", relay.name, relay.host)
 
@@ -146,6 +149,6 @@ class Inspector:
                 log.warning("Relay %r: %s; it is one node for now.", relay.name, reason)
 
 
-def _asked_for(relay: Relay) -> tuple[str, int, NodePlan]:
+def _asked_for(relay: Relay) -> tuple[object, ...]:
     """What the nodes of a relay follow from."""
-    return relay.host, relay.port, relay.plan
+    return relay.host, relay.port, relay.plan, relay.ip_version, relay.source_address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from probe.core.model import RouteKey, State
@@ -9,38 +10,48 @@ from probe.core.record import Bad, Good, Unknown, Verdict
 from probe.core.standing import overall, standing
 from probe.core.status import Health, Mark, RouteStatus, Status
 from probe.engine.books import Books, History
+from probe.engine.desk import Desk
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Supervisor
-from probe.ports import Clock
+from probe.ports import Clock, Journal
 
 
 class Overview:
     """Answers what pages ask; keeps since when the state is what it is."""
 
     def __init__(
-        self, books: Books, sender: Sender, supervisor: Supervisor, *, clock: Clock
+        self,
+        books: Books,
+        sender: Sender,
+        supervisor: Supervisor,
+        *,
+        desk: Desk,
+        journal: Journal,
+        clock: Clock,
     ) -> None:
         self._books = books
         self._sender = sender
         self._supervisor = supervisor
+        self._desk = desk
+        self._journal = journal
         self._clock = clock
         self._state = State.UNKNOWN
         self._since = clock.now()
 
     def refresh(self) -> None:
         """Notice that the state has changed."""
-        state = overall([standing(h.verdicts) for h in self._books.histories.values()])
+        state = overall([standing(history.verdicts) for _, history in self._in_force()])
         if state is not self._state:
             self._state, self._since = state, self._clock.now()
 
     def status(self) -> Status:
         """Everything at this moment."""
         self.refresh()
-        routes = sorted(self._books.histories.items())
         return Status(
             state=self._state,
             since=self._clock.wall(self._since),
-            routes=tuple(self._route(key, history) for key, history in routes),
+            routes=tuple(self._route(key, history) for key, history in self._in_force()),
+            notices=tuple(self._notices()),
         )
 
     def health(self) -> Health:
@@ -55,12 +66,23 @@ class Overview:
             detail=detail if stalled else "" if ready else waiting,
         )
 
+    def _notices(self) -> Iterator[str]:
+        if self._desk.conflict:
+            yield "Another prober uses our instance name: give each a name of its own."
+        if not self._journal.up:
+            yield "The journal cannot be written: what is in flight would not survive a restart."
+
+    def _in_force(self) -> list[tuple[RouteKey, History]]:
+        """The routes that are probed, in order: one whose node is gone says nothing any more."""
+        histories = sorted(self._books.histories.items())
+        return [(key, history) for key, history in histories if history.in_force]
+
     def _route(self, key: RouteKey, history: History) -> RouteStatus:
         level = self._books.level(key)
         return RouteStatus(
             key=key,
             state=standing(history.verdicts),
-            in_flight=level.in_flight,
+            in_flight=self._books.ledger.levels.of(key).in_flight,
             oldest_unanswered=level.oldest_unanswered,
             last_success=level.last_success,
             recent=tuple(_mark(verdict) for verdict in history.verdicts),

@@ -6,7 +6,6 @@ import asyncio
 
 from probe.engine.books import Books
 from probe.engine.supervisor import Beat
-from probe.ports import Clock
 
 TURN = 0.25  # s
 
@@ -14,13 +13,12 @@ TURN = 0.25  # s
 class Reaper:
     """The loop that ends what has waited too long."""
 
-    def __init__(self, books: Books, clock: Clock) -> None:
+    def __init__(self, books: Books) -> None:
         self._books = books
-        self._clock = clock
 
     async def run(self, beat: Beat) -> None:
         """Turn for ever."""
         while True:
             beat()
-            self._books.post(self._books.ledger.tick(self._clock.now()))
+            self._books.tick()
             await asyncio.sleep(TURN)

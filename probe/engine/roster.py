@@ -97,8 +97,7 @@ class Roster:
 
     def _end(self, key: RouteKey) -> None:
         self._sender.remove(key)
-        self._metrics.retire_route(key)
-        self._retired.add(key)
+        self._retire(key)
 
     def known(self, key: RouteKey) -> bool:
         """Whether the configuration has this combination at all."""
@@ -110,6 +109,10 @@ class Roster:
             return
         self._books.open(key)
         self._metrics.add_route(_route(key, self._plans[key.relay, key.sender, key.mailbox]))
+        self._retire(key)
+
+    def _retire(self, key: RouteKey) -> None:
+        self._books.retire(key)
         self._metrics.retire_route(key)
         self._retired.add(key)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
 from probe.core import schedule
-from probe.core.model import Node, Route, RouteKey, SkipCause
+from probe.core.model import Loop, Node, Route, RouteKey, SkipCause
 from probe.engine.courier import Courier
 from probe.engine.supervisor import Beat
 from probe.ports import Clock, Metrics
+
+log = logging.getLogger("probe.sender")
 
 TURN = 5.0  # s: the loop turns at least this often.
 
@@ -23,6 +26,7 @@ class _Entry:
     route: Route
     node: Node
     since: float  # Slots up to here have been seen to.
+    due: float  # Its place among what is due; a route that went and came back left an old one.
     running: int = 0
 
 
@@ -49,11 +53,12 @@ class Sender:
     def add(self, route: Route, node: Node) -> None:
         """A route is in force from now on, or is another than before."""
         now = self._clock.now()
+        due = schedule.next_slot(route, now)
         if entry := self._entries.get(route.key):  # What is running goes on with it.
-            entry.route, entry.node, entry.since = route, node, now
+            entry.route, entry.node, entry.since, entry.due = route, node, now, due
         else:
-            self._entries[route.key] = _Entry(route, node, now)
-        heapq.heappush(self._due, (schedule.next_slot(route, now), route.key))
+            self._entries[route.key] = _Entry(route, node, since=now, due=due)
+        heapq.heappush(self._due, (due, route.key))
         self._changed.set()
 
     def remove(self, key: RouteKey) -> None:
@@ -89,15 +94,14 @@ class Sender:
     def _start_due(self, probes: asyncio.TaskGroup) -> None:
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
-            entry = self._entries.get(heapq.heappop(self._due)[1])
-            if entry is None:
+            due, key = heapq.heappop(self._due)
+            entry = self._entries.get(key)
+            if entry is None or entry.due != due:
                 continue
-            slots = schedule.slots(entry.route, entry.since, now)
-            if not slots:
-                continue  # The route has gone and come back: this was to be its slot before.
-            *missed, slot = slots
-            entry.since = now
-            heapq.heappush(self._due, (schedule.next_slot(entry.route, now), entry.route.key))
+            # Where rounding hides the slot from its own moment, it is that moment.
+            *missed, slot = schedule.slots(entry.route, entry.since, now) or [due]
+            entry.since, entry.due = now, schedule.next_slot(entry.route, now)
+            heapq.heappush(self._due, (entry.due, key))
             for _ in missed:
                 self._skip(entry, SkipCause.OVERLAP)
             self._start(entry, slot, probes)
@@ -108,7 +112,6 @@ class Sender:
         elif entry.running >= schedule.OVERLAP:
             self._skip(entry, SkipCause.OVERLAP)
         else:
-            entry.running += 1
             probes.create_task(self._run(entry, slot))
 
     def _skip(self, entry: _Entry, cause: SkipCause) -> None:
@@ -116,12 +119,17 @@ class Sender:
         self._metrics.skipped(entry.route.key, cause)
 
     async def _run(self, entry: _Entry, slot: float) -> None:
+        """One slot. It breaks nothing else: the group would end every other probe with it."""
+        entry.running += 1
         self._running += 1
         self._idle.clear()
         try:
             while self._entries.get(entry.route.key) is entry:
                 if await self._courier.carry(entry.route, entry.node, slot):
                     break
+        except Exception:
+            log.exception("A slot of %s broke.", entry.route.key)
+            self._metrics.failed(Loop.SENDER)
         finally:
             entry.running -= 1
             self._running -= 1

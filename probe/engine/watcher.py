@@ -15,13 +15,16 @@ from probe.core.cadence import (
     LEAST_PAUSE,
     Expectation,
     is_calm,
+    lull,
     next_poll,
     poll_deadline,
     retry_delay,
     search_period,
 )
+from probe.core.control import Seal
 from probe.core.model import Folder, Place
 from probe.engine.cleaner import FolderCleaner
+from probe.engine.control import FolderControl
 from probe.engine.login_gate import LoginGate
 from probe.engine.scan import FolderScan
 from probe.ports import Clock, Fetched, ImapFailure, Journal, MailboxReader, Position, Session
@@ -54,7 +57,7 @@ class Desk(Protocol):
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        """A message was found; returns when that is durable.
+        """A message was found. That is durable once the position in the folder is.
 
         `seen` is when the search that named it was answered. With `rescan` it may have been
         received before, from another place: it is no duplicate.
@@ -84,7 +87,9 @@ class FolderWatcher:
         gate: LoginGate,
         chance: random.Random,
         turned: Callable[[], None],
+        seal: Seal | None = None,
     ) -> None:
+        """With a `seal`, control messages are put into the folder."""
         self._reader = reader
         self._mailbox = reader.mailbox.name
         self._folder = folder
@@ -95,12 +100,13 @@ class FolderWatcher:
         self._chance = chance
         self._turned = turned
         self._cleaner = FolderCleaner(
-            self._mailbox,
+            reader.mailbox,
             journal=journal,
             clock=clock,
             is_ours=desk.is_ours,
             wants_body=desk.wants_body,
         )
+        self._control = FolderControl(reader.mailbox, seal, clock=clock, chance=chance)
         self._failures = 0  # In a row.
         self._first_start = False  # Nothing that was there before us is awaited.
         self._position = Position(self._mailbox, "", 0, 0, scanned=False)
@@ -122,6 +128,10 @@ class FolderWatcher:
                 self._failures += 1
                 delay = retry_delay(self._failures, self._chance.random())
                 await self._clock.sleep_until(self._clock.now() + delay)
+            except Exception as error:
+                why = f"the prober itself failed: {type(error).__name__}"
+                self._desk.blinded(self._mailbox, self._folder, why)
+                raise
 
     async def _connect(self) -> None:
         async with AsyncExitStack() as stack:
@@ -151,6 +161,7 @@ class FolderWatcher:
         self._opened = self._clock.now()
         self._heard, self._searched = -1, -math.inf
         await self._take_up(session)
+        await self._control.begin(session)
         while True:
             self._turned()
             await self._round(session)
@@ -180,20 +191,25 @@ class FolderWatcher:
     async def _round(self, session: Session) -> None:
         """One poll, and what follows from it."""
         began = self._clock.now()
-        expected = self._desk.expecting(self._mailbox)
+        expected = self._expected()
         await _in_time(session.poll(), poll_deadline(expected))
         self._round_trip = self._clock.now() - began
         overdue = began >= self._searched + search_period(expected) - _TIMER_SLACK
         if session.announced != self._heard or overdue:
             self._heard = session.announced
             await self._search(session, began)
-        calm = is_calm(expected, began)
+        # Asked again: what was expected may just have been found.
+        calm = is_calm(self._desk.expecting(self._mailbox), self._clock.now())
         if self._scan is not None:
             if calm or began >= self._stepped + _SCAN_PATIENCE:
                 await self._scan_on(session, self._scan)
                 self._stepped = self._clock.now()
         elif self._cleaner.is_due(calm=calm):
             await self._cleaner.clean(session)
+        await self._control.turn(session, self._desk.expecting(self._mailbox))
+
+    def _expected(self) -> Expectation:
+        return self._control.expecting(self._desk.expecting(self._mailbox))
 
     async def _search(self, session: Session, began: float) -> None:
         """Receive what is new. `began` is when the poll before it did: a search alone may not
@@ -201,13 +217,13 @@ class FolderWatcher:
         """
         uids = await session.search(self._position.next_uid)
         seen = self._clock.now()
+        self._control.shown(uids)
         for first in range(0, len(uids), _BATCH):
+            self._turned()
             batch = uids[first : first + _BATCH]
             await self._receive(session, batch, seen, rescan=False)
             await self._advance(replace(self._position, next_uid=batch[-1] + 1))
         self._searched = began
-        if began >= self._opened + _STABLE_AGE:
-            self._failures = 0
         self._prove()
 
     async def _scan_on(self, session: Session, scan: FolderScan) -> None:
@@ -223,6 +239,10 @@ class FolderWatcher:
         self._position = position
 
     def _prove(self) -> None:
+        if self._control.is_awaited:
+            return
+        if self._searched >= self._opened + _STABLE_AGE:
+            self._failures = 0
         # While old messages are looked through, one that is awaited may be among them.
         if self._scan is None or self._first_start:
             self._desk.proved(self._mailbox, self._folder, self._searched)
@@ -230,15 +250,21 @@ class FolderWatcher:
     async def _receive(
         self, session: Session, uids: Sequence[int], seen: float, *, rescan: bool
     ) -> None:
-        heads = await session.fetch(uids, body=False)
+        for message in await self._fetched(session, uids):
+            place = Place(self._mailbox, session.folder, session.uidvalidity, message.uid)
+            await self._desk.receive(message, place, self._folder, seen, rescan=rescan)
+
+    async def _fetched(self, session: Session, uids: Sequence[int]) -> list[Fetched]:
+        """These messages; only those that may be ours with their bodies."""
+        if len(uids) <= self._expected().in_flight:  # Most likely it is them: one round trip.
+            found = self._control.sift(await session.fetch(uids, body=True))
+            wants = self._desk.wants_body
+            return [one if wants(one.header) else replace(one, body=b"") for one in found]
+        heads = self._control.sift(await session.fetch(uids, body=False))
         wanted = [one.uid for one in heads if self._desk.wants_body(one.header)]
         full = {one.uid: one for one in await session.fetch(wanted, body=True)}
-        for head in heads:
-            if head.uid in wanted and head.uid not in full:
-                continue  # Gone meanwhile: without its body it would seem truncated.
-            place = Place(self._mailbox, session.folder, session.uidvalidity, head.uid)
-            message = full.get(head.uid, head)
-            await self._desk.receive(message, place, self._folder, seen, rescan=rescan)
+        # What is gone meanwhile is left out: without its body it would seem truncated.
+        return [full.get(one.uid, one) for one in heads if one.uid not in wanted or one.uid in full]
 
     # ---- between two rounds
 
@@ -251,7 +277,7 @@ class FolderWatcher:
         while True:
             # The event may be shared, and cleared by others: what it tells is asked for after.
             wake.clear()
-            expected = self._desk.expecting(self._mailbox)
+            expected = self._expected()
             now = self._clock.now()
             pace = next_poll(
                 expected, now, self._searched, least=least, round_trip=self._round_trip
@@ -263,6 +289,9 @@ class FolderWatcher:
                 return
             if expected.in_flight or self._scan is not None:
                 woken = await _woken(wake, due - now)
+            elif pause := lull(expected, now):
+                await _woken(wake, min(pause, due - now))
+                continue
             else:
                 woken = await self._idle(session, wake, due - now)
             if not woken:

@@ -16,7 +16,6 @@ from probe.core.model import (
     Loop,
     Mailbox,
     Node,
-    NodePlan,
     Part,
     Phase,
     Reason,
@@ -124,7 +123,7 @@ class Exporter:
         self._relays.add((relay.name, relay.role))
         for phase in Phase:
             self._phases.add((relay.name, phase))
-        if relay.plan is NodePlan.A:  # What is never resolved must not look long unresolved.
+        if relay.plan.is_looked_up:  # What is never resolved must not look long unresolved.
             self._resolved.add((relay.name,))
         else:
             self._resolved.remove((relay.name,))
@@ -158,6 +157,7 @@ class Exporter:
     def retire_node(self, node: Node) -> None:
         """A node is gone: its series go at once."""
         self._nodes.remove((node.relay, node.name))
+        self._routes.remove((node.relay, node.name), Standing.LEARNED)
 
     # ---- sending
 
@@ -270,6 +270,14 @@ class Exporter:
         self._routes.put(names, level.overdue, m.OVERDUE)
         self._routes.put(names, oldest, m.OLDEST_UNANSWERED)
         self._routes.put(names, level.last_success, m.LAST_SUCCESS)
+
+    def flying(self, key: RouteKey, *, in_flight: int, overdue: int) -> None:
+        """What is on its way by a learned node, which `key` names, at this moment."""
+        names = _names(key)
+        if names not in self._routes or self._routes.standing(names) is Standing.FORGOTTEN:
+            self._routes.add(names, Standing.LEARNED)
+        self._routes.put(names, in_flight, m.IN_FLIGHT)
+        self._routes.put(names, overdue, m.OVERDUE)
 
     # ---- reading, and ourselves
 

@@ -21,6 +21,7 @@ class Standing(StrEnum):
 
     ACTIVE = "active"
     RETIRED = "retired"  # All but those that describe what is in force.
+    LEARNED = "learned"  # Only those that are told for each learned node of a route.
     FORGOTTEN = "forgotten"  # None; the numbers are kept, should the row come back.
 
 
@@ -32,6 +33,7 @@ class Column:
     values: Names = ()  # Of the metric's labels that are not the row's.
     start: float = 0
     in_force: bool = False  # Goes when the row is retired.
+    learned: bool = False  # Told for each learned node, too.
 
 
 @dataclass(slots=True)
@@ -41,6 +43,9 @@ class Row:
     labels: str
     cells: list[float]
     standing: Standing
+
+
+_Shown = tuple[str, list[float], Standing]  # A row as it was at one moment.
 
 
 class Table:
@@ -70,10 +75,11 @@ class Table:
         """What of a row is shown; a row that was never added is as good as retired."""
         return self._rows[key].standing if key in self._rows else Standing.RETIRED
 
-    def remove(self, prefix: Names) -> None:
-        """Rows whose labels begin so go at once, with their numbers."""
+    def remove(self, prefix: Names, standing: Standing | None = None) -> None:
+        """Rows whose labels begin so go at once, with their numbers; of one standing, or all."""
         for key in self._beginning(prefix):
-            del self._rows[key]
+            if standing in (None, self._rows[key].standing):
+                del self._rows[key]
 
     def stand(self, prefix: Names, standing: Standing) -> None:
         """Show more or less of the rows whose labels begin so."""
@@ -103,22 +109,23 @@ class Table:
 
     def snapshot(self) -> Writing:
         """The numbers of this moment, to be written by any thread."""
-        shown = [
-            (row.labels, row.cells.copy(), row.standing is Standing.ACTIVE)
+        shown: list[_Shown] = [
+            (row.labels, row.cells.copy(), row.standing)
             for row in self._rows.values()
             if row.standing is not Standing.FORGOTTEN
         ]
         return lambda form: self._write(shown, form)
 
-    def _write(self, shown: list[tuple[str, list[float], bool]], form: Format) -> Iterator[str]:
-        in_force = [row for row in shown if row[2]]
+    def _write(self, shown: list[_Shown], form: Format) -> Iterator[str]:
+        in_force = [row for row in shown if row[2] is Standing.ACTIVE]
+        whole = [row for row in shown if row[2] is not Standing.LEARNED]
         metric = None
         for at, column in enumerate(self._columns):
             if column.metric is not metric:
                 metric = column.metric
                 yield headline(metric, form)
             head, tail = self._around(column)
-            rows = in_force if column.in_force else shown
+            rows = in_force if column.in_force else shown if column.learned else whole
             if metric.kind is Kind.COUNTER:  # Always an integer.
                 lines = [f"{head}{labels}{tail}{cells[at]}\n" for labels, cells, _ in rows]
             else:

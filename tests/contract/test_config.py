@@ -15,11 +15,11 @@ from probe.core.model import (
     EnvelopeMode,
     ImapServer,
     Node,
-    NodePlan,
     Role,
     Timeouts,
     TlsMode,
 )
+from probe.core.node_plan import IpVersion, NodePlan
 from probe.ports import SecretUnreadable
 
 KEY = "tag_key: 0123456789abcdef\n"
@@ -45,6 +45,7 @@ relays:
     port: 587
     tls: starttls
     nodes: a
+    ip_version: auto
     username: probe
     password: {{file: {secrets}/smtp}}
     auth: auto
@@ -233,6 +234,38 @@ def test_a_listed_node(tmp_path: Path, entry: str, name: str, address: str, port
 
     assert relay.plan is NodePlan.LIST
     assert relay.listed == (Node("pool", name, address, port),)
+
+
+@pytest.mark.parametrize("plan", [p for p in NodePlan if p is not NodePlan.LIST])
+def test_every_plan_is_a_word(tmp_path: Path, plan: NodePlan) -> None:
+    assert loaded(tmp_path, relay_text(nodes=plan.value)).relays[0].plan is plan
+
+
+@pytest.mark.parametrize("choice", list(IpVersion))
+def test_every_ip_version_is_a_word(tmp_path: Path, choice: IpVersion) -> None:
+    assert loaded(tmp_path, relay_text(ip_version=choice.value)).relays[0].ip_version is choice
+
+
+@pytest.mark.parametrize(
+    ("keys", "warning"),
+    [
+        (
+            {"nodes": "mx"},
+            "nodes: mx without a port takes that of tls; hosts in MX records listen on 25",
+        ),
+        ({"nodes": "mx", "port": "25"}, ""),
+        (
+            {"nodes": "srv", "tls": "none"},
+            "tls: none is not for what _submissions._tcp names, which speaks TLS by definition",
+        ),
+        ({"nodes": "srv"}, ""),
+    ],
+)
+def test_what_records_contradict_is_a_warning(
+    tmp_path: Path, keys: dict[str, str], warning: str
+) -> None:
+    said = loaded(tmp_path, relay_text(**keys)).warnings
+    assert said == ((f"relays.pool: {warning}",) if warning else ())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -452,6 +453,31 @@ async def test_a_retired_route_keeps_its_counters_and_what_is_in_flight() -> Non
     found = await samples(exporter)
     assert before - names_of_the_route(found) == IN_FORCE
     assert at(found, "mailprobe_in_flight", **WAY) == 1
+
+
+LEARNED = {
+    "mailprobe_in_flight",
+    "mailprobe_overdue",
+}
+
+
+async def test_a_learned_node_shows_what_is_in_flight_by_it_and_its_own_series() -> None:
+    behind = RouteKey("pool", "", "shop", "corp")
+    exporter = world(behind)
+    exporter.add_node(Node("pool", "mx1.test", "", 0))
+    exporter.timed(Node("pool", "mx1.test", "", 0), Phase.CONNECT, 0.25)
+    exporter.flying(replace(behind, node="mx1.test"), in_flight=3, overdue=1)
+    found = await samples(exporter)
+    mx1 = {"relay": "pool", "node": "mx1.test", "sender": "shop", "mailbox": "corp"}
+    assert {name for name, labels in found if labels >= frozenset(mx1.items())} == LEARNED
+    assert at(found, "mailprobe_in_flight", **mx1) == 3
+    assert at(found, "mailprobe_overdue", **mx1) == 1
+    phase = {"relay": "pool", "node": "mx1.test", "phase": "connect"}
+    assert at(found, "mailprobe_last_smtp_phase_duration_seconds", **phase) == 0.25
+    exporter.retire_node(Node("pool", "mx1.test", "", 0))
+    left = await samples(exporter)
+    assert not any(("node", "mx1.test") in labels for _, labels in left)
+    assert any(("node", "") in labels for _, labels in left), "the route's own series stay"
 
 
 async def test_a_forgotten_route_has_no_series_even_when_something_comes() -> None:

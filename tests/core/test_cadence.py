@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
-
 import pytest
 
 from probe.core.cadence import (
     BUSY_DEADLINE,
     Expectation,
     is_calm,
-    login_allowed,
+    lull,
     next_chunk,
     next_poll,
     poll_deadline,
@@ -90,21 +87,15 @@ def test_calm_is_when_nothing_is_expected_right_now() -> None:
     assert not is_calm(Expectation(4, NOW - 0.2), NOW)
 
 
+def test_idle_waits_until_the_next_message_would_have_been_launched() -> None:
+    assert lull(Expectation(), NOW) == 0.0
+    assert lull(Expectation(0, NOW - 0.25), NOW) == 0.75
+    assert lull(Expectation(0, NOW - 3), NOW) == 0.0
+
+
 def test_retries_double_up_to_half_a_minute_with_jitter() -> None:
     assert [retry_delay(n, 1.0) for n in (1, 2, 3, 9, 5000)] == [0.2, 0.4, 0.8, 30.0, 30.0]
     assert retry_delay(1, 0.0) == 0.1
-
-
-def test_three_logins_are_tried_and_then_one_in_five_minutes() -> None:
-    refused: list[float] = []
-    now = 0.0
-    while now < 1800:
-        now = max(now, login_allowed(refused))
-        refused.append(now)
-    assert login_allowed([]) == -math.inf
-    for start in range(0, 1500, 10):
-        assert sum(start <= at < start + 300 for at in refused) <= 3
-    assert [b - a for a, b in pairwise(refused[2:])] == [300.0] * 6
 
 
 def test_a_scan_steps_as_far_as_its_time_allows() -> None:

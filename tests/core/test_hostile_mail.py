@@ -58,11 +58,12 @@ FILLINGS = (
 
 
 @pytest.mark.parametrize("filling", FILLINGS)
-def test_64_kib_of_it_are_read_in_a_fifth_of_a_second(filling: bytes) -> None:
+def test_64_kib_of_it_are_read_in_a_moment(filling: bytes) -> None:
     for reading, beginnings in READINGS:
         for beginning in beginnings:
             mail = (beginning + filling * (LIMIT // len(filling)))[:LIMIT]
             began = time.process_time()
             reading(mail)
             took = time.process_time() - began
-            assert took < 0.2, f"{took:.2f} s after {beginning!r}"
+            # A quadratic reading takes minutes; how fast a linear one is is for the benchmark.
+            assert took < 3.0, f"{took:.2f} s after {beginning!r}"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.ledger import Arrived, Change, Copied, GaveUp, Judged, Ledger, Sent
+from probe.core.change import Arrived, Change, Copied, GaveUp, Judged, Sent
+from probe.core.ledger import Ledger
 from probe.core.model import (
     Attempt,
     Bounce,
@@ -109,6 +110,12 @@ class World:
         self.changes += self.ledger.submitted(sequence, attempt)
         return self
 
+    def take(self, learned: str, sequence: int, at: float = 100.2) -> "World":
+        """A learned node accepts a probe."""
+        self.launch(a_probe(sequence, at))
+        self.changes += self.ledger.submitted(sequence, accepted(at), learned=learned)
+        return self
+
     def see(self, sighting: Sighting, record: Record | None = None) -> "World":
         known = record or self.ledger.get(sighting.sequence) or self.last(sighting.sequence)
         self.changes.append(self.ledger.sighted(sighting, known))
@@ -194,6 +201,14 @@ def test_silence_after_a_dead_mailbox_says_nothing_until_the_node_is_back() -> N
     assert world.verdicts[1:] == [Good(), Bad(Reason.OVERDUE)]
 
 
+def test_what_came_while_we_stood_still_is_late_and_accuses_nobody() -> None:
+    world = World().launch().submit(accepted(100.0)).read(101.0)
+    world.see(a_sighting(seen=240.0))
+    assert world.verdicts == [Unknown(UnknownCause.PROBER)]
+    [arrived] = [e for c in world.changes for e in c.events if isinstance(e, Arrived)]
+    assert arrived.late
+
+
 def test_a_lost_ack_is_undecided_and_good_if_the_message_comes() -> None:
     world = World().launch().submit(ack_lost())
     assert world.verdicts == [] and world.count(Sent) == 0
@@ -215,7 +230,8 @@ def test_a_lost_ack_is_judged_at_the_deadline_with_its_own_reason() -> None:
     ],
 )
 def test_what_arrives_wrong_is_judged_bad(sighting: Sighting, verdict: Verdict) -> None:
-    assert World().launch().submit(accepted(100.0)).see(sighting).verdicts == [verdict]
+    world = World().launch().submit(accepted(100.0)).reads(158.0)
+    assert world.see(sighting).verdicts == [verdict]
 
 
 def test_a_copy_is_counted_and_changes_no_verdict() -> None:
@@ -249,6 +265,22 @@ def test_a_phase_over_its_limit_is_judged_while_it_goes_on_and_only_once() -> No
     world.submit(slow).see(a_sighting(seen=131.0))
     assert len(world.verdicts) == 1
     assert world.count(Sent) == world.count(Arrived) == 1
+
+
+@pytest.mark.parametrize(
+    ("phases", "reason"),
+    [
+        ([Phase.CONNECT, Phase.TLS], Reason.GREETING_TIMEOUT),  # Implicit TLS.
+        ([Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.TLS], Reason.TIMEOUT),  # STARTTLS.
+    ],
+)
+def test_a_stalled_handshake_is_judged_by_whether_the_greeting_has_come(
+    phases: list[Phase], reason: Reason
+) -> None:
+    world = World().launch()
+    for phase in phases:
+        world.ledger.entered(1, phase, 100.0)
+    assert world.tick(131.0).verdicts == [Bad(reason)]
 
 
 def test_an_acceptance_that_came_too_slowly_is_a_timeout() -> None:
@@ -307,12 +339,76 @@ def test_a_restart_before_the_deadline_voids_silence_but_not_arrival() -> None:
     assert world.verdicts == [Good(), Unknown(UnknownCause.PROBER)]
 
 
+def test_a_bounce_before_we_were_killed_is_judged_at_the_restart() -> None:
+    world = World(stopped=110.0)
+    bounced = Record(a_probe(), bounced=True)
+    assert world.ledger.restore(bounced).record.verdict == Bad(Reason.BOUNCED)
+    assert world.ledger.levels.of(KEY).empty
+
+
+def test_a_submission_that_was_cut_off_is_waited_for_and_accuses_nobody() -> None:
+    world = World().launch().launch(a_probe(2))
+    world.ledger.entered(1, Phase.CONNECT, 100.0)
+    for sequence in (1, 2):
+        world.changes += world.ledger.interrupted(sequence)
+    assert world.tick(150.0).verdicts == [], "nobody waits for that phase any more"
+    assert world.ledger.levels.of(KEY).undecided == 2
+    world.see(a_sighting(seen=101.0)).reads(170.0).tick(170.0)
+    assert world.verdicts == [Good(), Unknown(UnknownCause.PROBER)]
+    assert world.ledger.levels.of(KEY).empty and not len(world.ledger)
+
+
+def test_what_was_seen_or_returned_before_the_cut_is_judged_by_it() -> None:
+    world = World().launch().launch(a_probe(2)).see(a_sighting(seen=100.1))
+    bounce = Bounce(2, Place("back", "INBOX", 1, 5), 100.1, "failed", "5.1.1")
+    world.changes.append(world.ledger.bounced(bounce, Record(a_probe(2))))
+    for sequence in (1, 2):
+        world.changes += world.ledger.interrupted(sequence)
+    assert world.verdicts == [Good(), Bad(Reason.BOUNCED)]
+
+
+def test_what_is_no_longer_waited_for_reaches_the_journal() -> None:
+    world = World(stopped=110.0)
+    cut_off = Record(a_probe(launched=100.0))
+    world.ledger.restore(cut_off, UnknownCause.CLOCK)
+    world.read(130.0).reads(170.0).tick(170.0)
+    assert world.last().lost and world.last().settled
+
+
 def test_what_straddles_a_clock_step_is_unknown() -> None:
     world = World(stopped=110.0)
     record = Record(a_probe(), accepted=100.0, ended=True)
     world.changes.append(world.ledger.restore(record, UnknownCause.CLOCK))
     assert world.verdicts == [Unknown(UnknownCause.CLOCK)]
     assert world.ledger.levels.of(KEY).in_flight == 1
+
+
+def test_what_is_in_flight_counts_for_the_learned_node_that_took_it() -> None:
+    world = World().read(100)
+    for sequence, node in enumerate(("mx1", "mx1", "mx2", ""), start=1):
+        world.take(node, sequence)
+    level = world.ledger.levels.of(KEY)
+    assert {n: f.in_flight for n, f in level.learned.items()} == {"mx1": 2, "mx2": 1}
+    assert level.in_flight == 4
+    world.see(a_sighting(1)).reads(200).tick(200)
+    assert {n: (f.in_flight, f.overdue) for n, f in level.learned.items()} == {
+        "mx1": (1, 1),
+        "mx2": (1, 1),
+    }
+    world.see(a_sighting(2, seen=201, uid=2)).see(a_sighting(3, seen=202, uid=3))
+    assert level.learned == {}
+
+
+def test_after_a_dead_mailbox_each_learned_node_comes_back_by_itself() -> None:
+    world = World().read(90.0)
+    world.sight.blinded("inbox", 92.0)
+    world.read(99.0)
+    world.take("mx1", 1, at=100.0).see(a_sighting(1, 101.0))
+    world.take("mx1", 2, at=110.0).take("mx2", 3, at=110.0).reads(180.0).tick(180.0)
+    assert world.verdicts[1:] == [
+        Bad(Reason.OVERDUE),
+        Unknown(UnknownCause.MAILBOX_UNREADABLE),
+    ], "mx2 may still be backing off from the mailbox, mx1 is not"
 
 
 def test_oldest_unanswered_looks_only_past_the_newest_arrival() -> None:
@@ -409,7 +505,7 @@ def test_a_submission_that_outlives_its_route_judges_nothing(attempt: Attempt) -
     assert events(world.ledger.dismiss(lambda _: True)) == [CONFIG]
     world.submit(attempt)
     assert [e for e in events(world.changes) if not isinstance(e, Sent)] == []
-    assert world.ledger.levels.of(KEY).empty and not [*world.ledger]
+    assert world.ledger.levels.of(KEY).empty and not len(world.ledger)
 
 
 def test_it_is_still_recognised_when_it_arrives_after_all() -> None:
@@ -426,7 +522,7 @@ def test_a_mailbox_may_go_while_something_is_submitted_to_it() -> None:
     world.ledger.dismiss(lambda _: True)
     world.ledger.unwatch("corp")
     world.submit(accepted()).tick(9000.0)
-    assert world.ledger.levels.of(KEY).empty and not [*world.ledger]
+    assert world.ledger.levels.of(KEY).empty and not len(world.ledger)
 
 
 def test_a_mailbox_that_comes_is_kept_account_of() -> None:

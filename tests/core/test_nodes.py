@@ -1,6 +1,7 @@
 """What DNS answers become nodes, and when they go."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -17,12 +18,14 @@ from probe.core.nodes import (
     Joined,
     NodeBook,
     Retired,
-    answered,
+    answer,
     canonical,
     fixed_nodes,
     ordered,
     unanswered,
 )
+from probe.core.nodes import answered as take
+from probe.core.targets import Found, Target
 
 RELAY = Relay("pool", "smtp.test", 587, plan=NodePlan.A)
 STAND_IN = Node("pool", "smtp.test", "smtp.test", 587)
@@ -31,6 +34,19 @@ A, B, C = "192.0.2.1", "192.0.2.2", "2001:db8::3"
 
 def node(address: str) -> Node:
     return Node("pool", address, address, 587)
+
+
+def answered(
+    book: NodeBook,
+    addresses: Iterable[str],
+    now: float,
+    *,
+    ttl: float,
+    silent: frozenset[int] = frozenset(),
+) -> tuple[NodeBook, tuple[Change, ...]]:
+    """The book after an answer about the relay's own name."""
+    found = Found(Target(RELAY.host, RELAY.port), tuple(addresses), ttl, silent)
+    return take(book, answer(RELAY, [found], ttl=math.inf, unused=frozenset()), now)
 
 
 def walk(*answers: tuple[float, object], ttl: float = 60) -> tuple[NodeBook, list[Change]]:
@@ -180,7 +196,7 @@ class TestFallingBack:
         book, changes = answered(book, [A, B], 120, ttl=1)
         assert changes == (), "31 addresses are gone, but not yet for good"
         book, changes = answered(book, [A, B], 720, ttl=1)
-        assert [k.address for k in book.known] == [A, B]
+        assert [k.spot.address for k in book.known] == [A, B]
         for now in (721, 120 + CALM - 1):
             book, changes = answered(book, [A, B], now, ttl=1)
             assert changes == ()
@@ -199,8 +215,11 @@ class TestFallingBack:
     ("plan", "nodes"),
     [
         (NodePlan.NONE, (STAND_IN,)),
+        (NodePlan.GREETING, (replace(STAND_IN, name=""),)),
         (NodePlan.LIST, (node(A), node(B))),
         (NodePlan.A, ()),
+        (NodePlan.MX, ()),
+        (NodePlan.SRV, ()),
     ],
 )
 def test_other_plans_need_no_lookup(plan: NodePlan, nodes: tuple[Node, ...]) -> None:
@@ -262,3 +281,81 @@ def test_whatever_dns_says(steps: list[tuple[float, set[str] | None, int]]) -> N
         if addresses and book.fallen is None:
             assert {node(a) for a in addresses} <= roster, "an address in DNS is not probed"
         assert now + 5 <= book.next_lookup <= now + 3600
+
+
+class TestHostsThatRecordsName:
+    MX = replace(RELAY, host="pool.test", port=25, plan=NodePlan.MX)
+    SIX = "2001:db8::1"
+
+    def say(self, book: NodeBook, now: float, *founds: Found) -> tuple[NodeBook, list[str]]:
+        """The book after such an answer, and what it changes, as text."""
+        said = answer(book.relay, founds, ttl=60, unused=frozenset())
+        book, changes = take(book, said, now)
+        return book, [told(change) for change in changes]
+
+    def found(self, host: str, *addresses: str, port: int = 25, **more: object) -> Found:
+        return Found(Target(host, port), addresses, 60, **more)
+
+    def test_are_the_labels_with_the_address_where_they_have_several(self) -> None:
+        book, changes = self.say(
+            NodeBook(self.MX), 0, self.found("mx1", A), self.found("mx2", B, self.SIX)
+        )
+        assert changes == ["+mx1", "+mx2/192.0.2.2", "+mx2/2001:db8::1"]
+        assert {node.tls_name for node in book.nodes} == {"mx1", "mx2"}
+        assert [node.host for node in book.nodes] == [A, B, self.SIX]
+
+    def test_keep_their_nodes_while_they_do_not_resolve(self) -> None:
+        book, _ = self.say(NodeBook(self.MX), 0, self.found("mx1", A), self.found("mx2", B))
+        for now in range(60, 3000, 30):
+            lost = Found(Target("mx2", 25), silent=frozenset({4, 6}))
+            book, changes = self.say(book, now, self.found("mx1", A), lost)
+            assert changes == []
+        assert book.next_lookup == 2970 + 30, "it is asked again as after a failure"
+
+    def test_stand_for_themselves_while_nothing_is_known_of_them(self) -> None:
+        book, changes = self.say(NodeBook(self.MX), 0, self.found("mx1", A), self.found("mx2"))
+        assert changes == ["+mx1", "+mx2"]
+        assert book.nodes[1] == Node("pool", "mx2", "mx2", 25, tls_name="mx2")
+        book, changes = self.say(book, 60, self.found("mx1", A), self.found("mx2", B))
+        assert changes == ["-mx2", "+mx2"], "the name must be free before it is taken again"
+        assert [node.host for node in book.nodes] == [A, B]
+
+    def test_are_retired_when_the_records_name_them_no_longer(self) -> None:
+        book, _ = self.say(NodeBook(self.MX), 0, self.found("mx1", A), self.found("mx2", B))
+        book, changes = self.say(book, 100, self.found("mx1", A))
+        assert changes == []
+        assert self.say(book, 700, self.found("mx1", A))[1] == ["-mx2"]
+
+    def test_may_change_their_port(self) -> None:
+        book, _ = self.say(NodeBook(self.MX), 0, self.found("mx1", A))
+        book, changes = self.say(book, 60, self.found("mx1", A, port=26))
+        assert changes == ["-mx1", "+mx1"]
+        assert [node.port for node in book.nodes] == [26]
+
+    def test_where_none_is_named_the_relay_leads_nowhere(self) -> None:
+        book, changes = self.say(NodeBook(self.MX), 0)
+        assert changes == ["+pool.test"]
+        assert book.nodes == (Node("pool", "pool.test", "", 25),)
+        book, changes = self.say(book, 60, self.found("mx1", A))
+        assert changes == ["+mx1", "-pool.test"]
+
+    def test_of_too_many_the_preferred_one_stands_for_all(self) -> None:
+        many = [self.found(f"mx{n}", f"192.0.2.{n}") for n in range(1, 34)]
+        book, changes = self.say(NodeBook(self.MX), 0, *many)
+        assert changes[1:] == ["+pool.test"]
+        assert book.nodes == (Node("pool", "pool.test", "mx1", 25, tls_name="mx1"),)
+
+    def test_leave_out_the_unused_ip_versions(self) -> None:
+        founds = [self.found("mx1", A, self.SIX), self.found("mx2", self.SIX)]
+        said = answer(self.MX, founds, ttl=60, unused=frozenset({6}))
+        assert [(spot.target, spot.address) for spot in said.spots] == [("mx1", A)]
+
+
+def told(change: Change) -> str:
+    match change:
+        case Joined(joined):
+            return f"+{joined.name}"
+        case Retired(gone):
+            return f"-{gone.name}"
+        case FellBack(reason):
+            return reason

@@ -10,6 +10,7 @@ from probe.core import tag
 from probe.core.model import UnmatchedCause
 from probe.core.recognise import (
     Conflict,
+    Expired,
     NotOurs,
     OldJournal,
     Ours,
@@ -119,9 +120,6 @@ def test_a_reply_that_quotes_the_body_is_not_the_probe() -> None:
         (message_id(token(instance="par2", key=b"theirs")), "foreign"),
         (field(token(key=b"stranger")), "bad_mac"),
         (message_id(token(key=b"stranger")), "bad_mac"),
-        (field(token(time=SENT - LIFETIME)), "expired"),
-        (field(token(time=SENT + 700)), "expired"),
-        (field(token(time=SENT - LIFETIME, journal=OTHER)), "expired"),
         (field(TOKEN[:40]), "malformed"),
         (b"X-Mailprobe:\r\n", "malformed"),
         (message_id("x"), "malformed"),
@@ -135,6 +133,20 @@ def test_a_reply_that_quotes_the_body_is_not_the_probe() -> None:
 def test_not_ours(header: bytes, cause: str) -> None:
     assert who(header) == NotOurs(UnmatchedCause(cause))
     assert might_be_tagged(header)
+
+
+@pytest.mark.parametrize(
+    "expired",
+    [
+        token(time=SENT - LIFETIME),
+        token(time=SENT + 700),
+        token(time=SENT - LIFETIME, journal=OTHER),
+    ],
+)
+def test_a_tag_out_of_its_time_says_whose_it_is_all_the_same(expired: str) -> None:
+    found = who(field(expired))
+    assert isinstance(found, Expired)
+    assert (found.token, found.tag) == (expired, tag.read(expired))
 
 
 def test_another_journal_under_our_name() -> None:

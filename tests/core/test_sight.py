@@ -1,7 +1,8 @@
 """Blind is not broken: what could be seen of a mailbox, and when."""
 
+from probe.core.cadence import QUIET_DEADLINE, QUIET_PERIOD
 from probe.core.model import UnknownCause
-from probe.core.sight import GAP, SETTLE, Sight
+from probe.core.sight import GAP, LOOK, SETTLE, Sight
 
 NODE, OTHER = ("pool", "n1"), ("pool", "n2")
 
@@ -77,6 +78,50 @@ def test_a_restart_of_ours_is_blind_but_nobody_backed_off() -> None:
     sight.proved("inbox", 101.0)
     assert sight.void(NODE, 95.0, 96.0) is UnknownCause.PROBER
     assert sight.void(NODE, 102.0, 170.0) is None
+
+
+def test_a_quiet_mailbox_is_not_blind_between_its_searches() -> None:
+    assert GAP > QUIET_PERIOD + QUIET_DEADLINE
+    sight = a_sight()
+    sight.proved("inbox", 1.0 + QUIET_PERIOD + 0.1)
+    assert sight.void(NODE, 2.0, 60.0) is None
+
+
+def test_what_came_while_nobody_looked_cannot_be_called_late() -> None:
+    sight = a_sight()
+    sight.proved("inbox", 30.0)
+    sight.proved("inbox", 50.0)
+    assert sight.void(NODE, 10.0, 70.0, seen=80.0 + LOOK) is UnknownCause.PROBER
+    assert sight.void(NODE, 10.0, 49.0, seen=80.0 + LOOK) is None, "a search had not found it"
+    sight.proved("inbox", 71.0)
+    assert sight.void(NODE, 10.0, 72.0, seen=73.0) is None, "looked for all the time"
+
+
+def test_a_stop_in_the_future_is_the_work_of_a_clock_and_hides_nothing() -> None:
+    sight = Sight(frozenset({"inbox"}), since=100.0, stopped=90_000.0)
+    assert sight.void(NODE, 101.0, 161.0) is UnknownCause.PROBER
+    sight.proved("inbox", 170.0)
+    assert sight.void(NODE, 171.0, 231.0) is None
+
+
+def test_a_mailbox_that_is_dead_when_we_start_is_the_cause_from_then_on() -> None:
+    sight = Sight(frozenset({"inbox"}), since=100.0, stopped=90.0)
+    sight.blinded("inbox", 102.0)
+    assert sight.blind
+    assert sight.void(NODE, 91.0, 99.0) is UnknownCause.PROBER
+    assert sight.void(NODE, 103.0, 160.0) is UnknownCause.MAILBOX_UNREADABLE
+    sight.proved("inbox", 170.0)
+    assert not sight.blind
+    assert sight.void(NODE, 171.0, 231.0) is not None, "relays need time to come back"
+
+
+def test_a_stretch_ends_when_all_is_read_again_and_not_before() -> None:
+    sight = a_sight("inbox", "junk")
+    sight.proved("junk", 20.0)
+    sight.blinded("inbox", 21.0)
+    sight.proved("inbox", 40.0)
+    sight.came(NODE, accepted=30.0, seen=41.0)
+    assert sight.void(NODE, 45.0, 105.0) is not None, "what was taken meanwhile shows nothing"
 
 
 def test_a_mailbox_that_is_read_in_another_way_is_blind_from_its_last_proof_on() -> None:

@@ -1,4 +1,4 @@
-"""What the journal's tests have in common: a clock set by hand, probes, and small disks."""
+"""What the journal's tests have in common: probes, and small disks."""
 
 from __future__ import annotations
 
@@ -12,27 +12,12 @@ import pytest
 
 from probe.core.model import Place, Probe, RouteKey
 from probe.edges.journal import Limits, SqliteJournal
+from tests.hand_turned import HandTurnedClock
 
 ROUTE = RouteKey("pool", "192.0.2.1", "shop", "corp")
 NOW = 1_800_000_000.0
 DAY = 86400.0
 QUICK = Limits(retry=0.02, stall=30.0, closing=30.0)  # Patient with a busy machine.
-
-
-class HandClock:
-    """A timeline and a wall that are set by hand."""
-
-    def __init__(self, now: float = NOW) -> None:
-        self.moment, self.offset = now, 0.0
-
-    def now(self) -> float:
-        return self.moment
-
-    def wall(self, moment: float) -> float:
-        return moment + self.offset
-
-    async def sleep_until(self, moment: float) -> None:
-        self.moment = max(self.moment, moment)
 
 
 def probe(sequence: int, *, launched: float = NOW, route: RouteKey = ROUTE) -> Probe:
@@ -45,11 +30,11 @@ def place(uid: int, *, mailbox: str = "corp", folder: str = "INBOX") -> Place:
 
 @contextlib.asynccontextmanager
 async def opened(
-    path: Path, clock: HandClock | None = None, **more
+    path: Path, clock: HandTurnedClock | None = None, **more
 ) -> AsyncIterator[SqliteJournal]:
     """A journal whose process began at NOW, where nothing else is said."""
     more = {"monotonic": lambda: 100.0, "boot": "boot", "limits": QUICK} | more
-    journal = await SqliteJournal.open(path, clock or HandClock(), **more)
+    journal = await SqliteJournal.open(path, clock or HandTurnedClock(NOW), **more)
     try:
         yield journal
     finally:

@@ -1,12 +1,13 @@
 """An SMTP server on a real socket that says what it is told to, right or wrong."""
 
 import asyncio
-import time
 from contextlib import asynccontextmanager, suppress
 
 from probe.core.model import Node, Relay, Timeouts, TlsMode
+from probe.edges.clock import SystemClock
 from probe.edges.smtp import SmtpSubmitter
 from probe.ports import Addresses, Letter
+from tests.secret import FixedSecret
 
 CLOSE = object()  # Close the connection instead of a reply.
 SILENCE = object()  # Say nothing until the client goes away.
@@ -117,19 +118,6 @@ async def serving_peer(peer):
         yield peer
 
 
-class Timeline:
-    """A clock for tests: monotonic time."""
-
-    def now(self):
-        return time.monotonic()
-
-    def wall(self, moment):
-        return moment
-
-    async def sleep_until(self, moment):
-        await asyncio.sleep(max(0.0, moment - self.now()))
-
-
 class Names:
     """A resolver that knows these names; an exception instead of addresses is raised."""
 
@@ -141,18 +129,6 @@ class Names:
         if isinstance(found, Exception):
             raise found
         return Addresses(tuple(found), 60.0)
-
-
-class Password:
-    """A secret with a fixed value, or one that cannot be read."""
-
-    def __init__(self, value):
-        self._value = value
-
-    def read(self):
-        if isinstance(self._value, Exception):
-            raise self._value
-        return self._value
 
 
 LETTER = Letter(
@@ -169,13 +145,13 @@ class Client:
     def __init__(self, *, secret=None, names=None, hard=10.0, **relay):
         relay = {"tls": TlsMode.NONE, "host": "mx.test"} | relay
         self.relay = Relay(name="pool", port=25, timeouts=Timeouts(hard=hard), **relay)
-        secret = None if secret is None else Password(secret)
-        self.submitter = SmtpSubmitter(self.relay, secret, names or Names(), Timeline())
+        secret = None if secret is None else FixedSecret(secret)
+        self.submitter = SmtpSubmitter(self.relay, secret, names or Names(), SystemClock())
         self.entered = []
 
-    async def submit(self, port, host="127.0.0.1", letter=LETTER, entered=None):
+    async def submit(self, port, host="127.0.0.1", letter=LETTER, entered=None, **node):
         self.entered = []
-        node = Node("pool", "n1", host, port)
+        node = Node("pool", "n1", host, port, **node)
 
         def tell(phase, _):
             self.entered.append(phase)

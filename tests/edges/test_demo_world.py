@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from probe.core.model import ImapServer, Mailbox
 from probe.demo.node import DemoNode
 from probe.demo.world import HOST, RECIPIENT, RELAY_HOST, SENDER, USERNAME, World, demo_world
+from probe.edges.imap import ImapReader
+from tests.secret import FixedSecret
 
 
 @pytest.fixture
@@ -133,3 +136,15 @@ async def test_the_world_ends_while_clients_are_connected(tmp_path: Path) -> Non
         assert (await smtp_reader.readline()).startswith(b"220")
     writer.close()
     smtp_writer.close()
+
+
+async def test_the_inbox_shows_at_once_what_is_put_in_and_lets_it_be_removed(world: World) -> None:
+    server = ImapServer(HOST, world.inbox.port, USERNAME, ca_file=str(world.ca_file))
+    reader = ImapReader(Mailbox("inbox", RECIPIENT, server), FixedSecret(world.password))
+    async with reader.open("INBOX") as session:
+        assert session.can_uidplus
+        uid = await session.append(b"X-Mailprobe-Control: x\r\nSubject: x\r\n\r\nbody\r\n")
+        assert await session.poll() == 1
+        assert await session.search(1) == await session.search_tagged(1, 1) == [uid]
+        await session.remove([1])
+        assert await session.fetch([1], body=False) == []

@@ -10,27 +10,20 @@ import re
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 import pytest
 
 from probe.core.model import ImapServer, Mailbox, TlsMode
 from probe.edges.imap import ImapReader
-from probe.ports import ImapFailure, ImapLoginRefused
+from probe.ports import ImapFailure, ImapLoginRefused, Refusal
+from tests.secret import FixedSecret
 
 Read = asyncio.StreamReader
 Write = asyncio.StreamWriter
 Script = Callable[[Read, Write], Awaitable[None]]
 
+CONTENT = b"Subject: x\r\n\r\nbody\r\n"
 CAPABILITIES = "IMAP4rev1 IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
-
-
-@dataclass
-class FixedSecret:
-    value: str = "s3cret"
-
-    def read(self) -> str:
-        return self.value
 
 
 @asynccontextmanager
@@ -64,7 +57,7 @@ def reader_of(port: int, *, tls: TlsMode = TlsMode.NONE, deadline: float = 0.3) 
     server = ImapServer("127.0.0.1", port, 'pro"be', tls)
     return ImapReader(
         Mailbox("corp", "probe@corp.test", server),
-        FixedSecret(),
+        FixedSecret("s3cret"),
         opening=deadline,
         deadline=deadline,
     )
@@ -82,6 +75,8 @@ def honest(**special: str | bytes) -> Script:
         "NOOP": "TAG OK\r\n",
         "SEARCH": "* SEARCH 9 11 10\r\nTAG OK\r\n",
         "FETCH": "TAG OK\r\n",
+        "literal": "+ go on\r\n",
+        "APPEND": "TAG OK [APPENDUID 7 12] in\r\n",
         "STORE": "TAG OK\r\n",
         "EXPUNGE": "TAG OK\r\n",
         "IDLE": "+ idling\r\n",
@@ -102,6 +97,12 @@ def honest(**special: str | bytes) -> Script:
                 say("DONE", tag)
                 continue
             tag, words = line.split(" ", 1)
+            literal = re.search(r"\{(\d+)\}$", words)
+            if literal:
+                say("literal", tag)
+                if not replies["literal"].startswith("+"):  # type: ignore[arg-type]
+                    continue
+                await reader.readexactly(int(literal[1]) + 2)
             say(words.removeprefix("UID ").split(" ")[0], tag)
             await writer.drain()
 
@@ -117,6 +118,7 @@ async def use_all(reader: ImapReader) -> None:
         await session.fetch([9], body=True)
         await session.idle(0.01)
         await session.poll()
+        await session.append(CONTENT)
         await session.remove([9])
 
 
@@ -170,6 +172,8 @@ BROKEN = {
     ),
     "endless_line": (honest(NOOP="* " + "x" * 3_000_000), "line of more than"),
     "plus_for_nothing": (honest(NOOP="+ go on\r\n"), "nobody offered"),
+    "append_bye": (honest(APPEND="* BYE not here\r\n"), "not here"),
+    "append_plus_twice": (honest(literal="+ a\r\n+ b\r\n"), "nobody offered"),
     "silent_expunge": (honest(EXPUNGE=""), "EXPUNGE: no end"),
 }
 
@@ -180,7 +184,10 @@ async def test_a_broken_server_is_a_failure_with_words(name: str) -> None:
     assert words in await failure_of(script)
 
 
-STEPS = ["greeting", "CAPABILITY", "AUTHENTICATE", "SELECT", "NOOP", "SEARCH", "FETCH", "IDLE"]
+STEPS = [
+    *("greeting", "CAPABILITY", "AUTHENTICATE", "SELECT", "NOOP", "SEARCH", "FETCH", "IDLE"),
+    *("literal", "APPEND"),
+]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -280,6 +287,43 @@ async def test_a_flood_is_refused_in_bounded_memory() -> None:
         tracemalloc.stop()
     assert "floods" in text or "no end within" in text
     assert peak < 8 << 20
+
+
+REFUSED = {
+    "before it is sent": honest(literal="TAG NO [OVERQUOTA] \x1b[31mfull\r\n"),
+    "after it was sent": honest(APPEND="TAG NO [OVERQUOTA] full\r\n"),
+    "as no command": honest(literal="TAG BAD [OVERQUOTA] what\r\n"),
+    "without a UID": honest(APPEND="TAG OK [OVERQUOTA] in\r\n"),
+    "in another folder": honest(APPEND="TAG OK [APPENDUID 8 [OVERQUOTA] 12]\r\n"),
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+async def test_a_refused_message_leaves_the_session_of_use(how: str) -> None:
+    async with serving(REFUSED[how]) as port, reader_of(port).open("INBOX") as session:
+        answer = await session.append(CONTENT)
+        assert isinstance(answer, Refusal)
+        assert "[OVERQUOTA]" in answer.text and answer.text.isprintable()
+        assert await session.poll() == 3
+
+
+async def test_a_message_that_is_put_in_goes_as_it_is() -> None:
+    heard: list[bytes] = []
+
+    async def script(reader: Read, writer: Write) -> None:
+        class Listening:
+            readline = reader.readline
+
+            async def readexactly(self, size: int) -> bytes:
+                heard.append(await reader.readexactly(size))
+                return heard[-1]
+
+        await honest()(Listening(), writer)  # type: ignore[arg-type]
+
+    async with serving(script) as port, reader_of(port).open("INBOX") as session:
+        assert await session.append(CONTENT) == 12
+        assert await session.poll() == 3
+    assert heard == [CONTENT + b"\r\n"]
 
 
 async def test_a_refused_login_is_told_apart_and_hides_the_secret() -> None:

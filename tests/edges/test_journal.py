@@ -12,7 +12,8 @@ from probe.core.record import Bad, Good, Record, Unknown
 from probe.edges.clock import SystemClock
 from probe.edges.journal_writer import SEQUENCES
 from probe.ports import Position
-from tests.edges.journal_world import DAY, NOW, QUICK, ROUTE, HandClock, opened, place, probe
+from tests.edges.journal_world import DAY, NOW, QUICK, ROUTE, opened, place, probe
+from tests.hand_turned import HandTurnedClock
 
 
 def rows(path: Path, sql: str) -> list[tuple]:
@@ -51,6 +52,43 @@ async def test_only_open_records_are_loaded(tmp_path: Path) -> None:
         assert journal.load().open == (Record(probe(0)), in_flight)
         assert [await journal.find(record.probe.sequence) for record in settled] == settled
         assert await journal.find(99) is None
+
+
+async def test_the_learned_node_that_took_a_probe_comes_back(tmp_path: Path) -> None:
+    record = Record(probe(0), accepted=NOW, ended=True, learned="mx1.test")
+    async with opened(tmp_path / "j") as journal:
+        journal.save(record)
+    async with opened(tmp_path / "j") as journal:
+        assert journal.load().open == (record,)
+
+
+async def test_of_very_many_open_records_the_newest_are_loaded(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j") as journal:
+        for sequence in range(5):
+            journal.save(Record(probe(sequence)))
+    async with opened(tmp_path / "j", limits=replace(QUICK, open=2)) as journal:
+        assert [record.probe.sequence for record in journal.load().open] == [3, 4]
+        assert await journal.find(0) == Record(probe(0)), "the others are found if they come"
+
+
+async def test_what_is_given_up_together_is_lost_and_nothing_else(tmp_path: Path) -> None:
+    other = replace(ROUTE, mailbox="back")
+    judged = Record(probe(0), accepted=NOW, verdict=Bad(Reason.OVERDUE))
+    left = [
+        replace(judged, probe=probe(1, route=other)),
+        replace(judged, probe=probe(2), accepted=NOW + 1),
+        replace(judged, probe=probe(3), verdict=None),
+        replace(judged, probe=probe(4), bounced=True),
+        replace(judged, probe=probe(5)),
+    ]
+    async with opened(tmp_path / "j") as journal:
+        for record in [judged, *left]:
+            journal.save(record)
+        journal.give_up("corp", NOW + DAY, 4)
+        assert await journal.find(0) == replace(judged, lost=True)
+        assert [await journal.find(record.probe.sequence) for record in left] == left
+    async with opened(tmp_path / "j") as journal:
+        assert [record.probe.sequence for record in journal.load().open] == [1, 2, 3, 5]
 
 
 async def test_find_sees_what_is_still_queued(tmp_path: Path) -> None:
@@ -97,14 +135,26 @@ async def test_positions_are_remembered(tmp_path: Path) -> None:
         assert await journal.position("corp", "Junk") is None
 
 
+async def test_what_was_found_is_durable_before_the_position_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j") as journal:
+        await journal.launch(probe(0))
+        arrived = Record(probe(0), accepted=NOW, arrived=NOW, verdict=Good(), places=(place(1),))
+        journal.arrived(arrived, expunge=NOW)
+        journal.keep_until(place(2), None, NOW)
+        await journal.advance(Position("corp", "INBOX", 7, 3, scanned=True))
+        assert rows(tmp_path / "j", "SELECT verdict FROM probes") == [("good",)]
+        assert rows(tmp_path / "j", "SELECT uid FROM places ORDER BY 1") == [(1,), (2,)]
+        assert rows(tmp_path / "j", "SELECT next_uid FROM positions") == [(3,)]
+
+
 async def test_places_are_cleaned_when_their_time_has_come(tmp_path: Path) -> None:
     copies = (place(1), place(3))
     record = Record(probe(0), accepted=NOW, arrived=NOW, places=copies)
     async with opened(tmp_path / "j") as journal:
-        await journal.arrived(replace(record, places=copies[:1]), expunge=NOW + 20)
-        await journal.arrived(record, expunge=NOW + 10)
-        await journal.keep_until(place(2), None, NOW + 30)
-        await journal.keep_until(place(9, folder="Junk"), None, NOW)
+        journal.arrived(replace(record, places=copies[:1]), expunge=NOW + 20)
+        journal.arrived(record, expunge=NOW + 10)
+        journal.keep_until(place(2), None, NOW + 30)
+        journal.keep_until(place(9, folder="Junk"), None, NOW)
         assert await journal.to_clean("corp", "INBOX", NOW + 9, 10) == []
         assert await journal.to_clean("corp", "INBOX", NOW + 30, 2) == [place(3), place(1)]
         await journal.cleaned([place(1), place(3)])
@@ -170,7 +220,7 @@ async def test_a_row_that_is_refused_takes_no_other_with_it(tmp_path: Path) -> N
         journal.save(Record(probe(0)))
         journal.save(Record(probe(2**70)))
         journal.save(Record(probe(1, launched=float("nan"))))
-        await journal.keep_until(place(2**80), None, NOW)
+        journal.keep_until(place(2**80), None, NOW)
         await journal.launch(probe(2))
         assert (journal.up, journal.errors) == (True, 3)
     async with opened(tmp_path / "j") as journal:
@@ -181,7 +231,7 @@ async def test_surrogates_in_names_and_tokens_break_nothing(tmp_path: Path) -> N
     odd = RouteKey("p\udc80", "n", "s", "m")
     async with opened(tmp_path / "j") as journal:
         await journal.launch(replace(probe(0, route=odd), token="t\udcff"))
-        await journal.keep_until(place(1, folder="J\udc80"), None, NOW)
+        journal.keep_until(place(1, folder="J\udc80"), None, NOW)
         assert (journal.up, journal.errors) == (True, 0)
         found = await journal.find(0)
         assert found is not None and found.probe.token == "t?"
@@ -192,19 +242,19 @@ async def test_surrogates_in_names_and_tokens_break_nothing(tmp_path: Path) -> N
 
 
 async def test_a_shift_moves_everything_open(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = HandTurnedClock(NOW)
     settled = Record(probe(1), accepted=NOW, ended=True, verdict=Good(), arrived=NOW)
     async with opened(tmp_path / "j", clock) as journal:
         await journal.launch(probe(0))
         journal.save(settled)
-        await journal.keep_until(place(1), None, NOW + 5)
+        journal.keep_until(place(1), None, NOW + 5)
         clock.offset = 3600.0
         journal.shift(3600.0)
         await journal.launch(probe(2))
         assert await journal.find(0) == Record(probe(0), ended=False)
         assert await journal.to_clean("corp", "INBOX", NOW + 5, 1) == [place(1)]
     moved = NOW + 3600.0
-    async with opened(tmp_path / "j", HandClock(moved)) as journal:
+    async with opened(tmp_path / "j", HandTurnedClock(moved)) as journal:
         remembered = journal.load()
         assert [record.probe.launched for record in remembered.open] == [moved, moved]
         assert remembered.last_success == {ROUTE: moved}
@@ -215,9 +265,11 @@ async def test_a_shift_moves_everything_open(tmp_path: Path) -> None:
 async def test_a_step_of_the_wall_clock_over_a_restart_is_seen(tmp_path: Path) -> None:
     async def restart(*, after: float, wall: float, boot: str = "boot") -> bool:
         name = f"{after}{wall}{boot}"
-        async with opened(tmp_path / name, HandClock(), monotonic=lambda: 100.0) as journal:
+        async with opened(
+            tmp_path / name, HandTurnedClock(NOW), monotonic=lambda: 100.0
+        ) as journal:
             await journal.launch(probe(0))
-        clock = HandClock(NOW + wall)
+        clock = HandTurnedClock(NOW + wall)
         later = opened(tmp_path / name, clock, monotonic=lambda: 100.0 + after, boot=boot)
         async with later as journal:
             remembered = journal.load()
@@ -233,11 +285,11 @@ async def test_a_step_of_the_wall_clock_over_a_restart_is_seen(tmp_path: Path) -
 
 
 async def test_a_step_that_was_never_shifted_is_seen_at_the_next_start(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = HandTurnedClock(NOW)
     async with opened(tmp_path / "j", clock) as journal:
         clock.offset = 60.0
         await journal.launch(probe(0))
-    async with opened(tmp_path / "j", HandClock(NOW + 60.0)) as journal:
+    async with opened(tmp_path / "j", HandTurnedClock(NOW + 60.0)) as journal:
         assert journal.load().clock_stepped
 
 
@@ -256,7 +308,7 @@ async def test_a_new_journal_remembers_nothing(tmp_path: Path) -> None:
 
 async def pruned(path: Path, now: float, *, limit: int = 1_000_000) -> list[int]:
     """The sequence numbers that are left after pruning, which has ended by then."""
-    async with opened(path, HandClock(now), limits=replace(QUICK, rows=limit)) as journal:
+    async with opened(path, HandTurnedClock(now), limits=replace(QUICK, rows=limit)) as journal:
         journal.prune(now)
         last = Record(probe(2**39, launched=now), verdict=Good())
         journal.save(last)
@@ -271,7 +323,7 @@ async def test_settled_probes_go_when_nothing_can_come_any_more(tmp_path: Path) 
     async with opened(tmp_path / "j") as journal:
         journal.save(Record(probe(0), verdict=Good()))
         journal.save(Record(patient, verdict=Good()))
-        await journal.arrived(kept, expunge=NOW + DAY)
+        journal.arrived(kept, expunge=NOW + DAY)
         journal.save(Record(probe(3)))
     assert await pruned(tmp_path / "j", NOW + 7.9 * DAY) == [0, 1, 2, 3]
     assert await pruned(tmp_path / "j", NOW + 8.1 * DAY) == [1, 2, 3]
@@ -294,7 +346,7 @@ async def test_acceptances_are_forgotten_after_35_days(tmp_path: Path) -> None:
     async with opened(tmp_path / "j") as journal:
         journal.save(Record(probe(0), accepted=NOW, verdict=Good(), arrived=NOW))
     await pruned(tmp_path / "j", NOW + 36 * DAY)
-    async with opened(tmp_path / "j", HandClock(NOW + 36 * DAY)) as journal:
+    async with opened(tmp_path / "j", HandTurnedClock(NOW + 36 * DAY)) as journal:
         remembered = journal.load()
         assert remembered.accepted_before == {}
         assert remembered.last_success == {ROUTE: NOW}

@@ -21,7 +21,6 @@ from probe.ports import Position
 from tests.edges.journal_world import (
     NOW,
     QUICK,
-    HandClock,
     mount,
     opened,
     place,
@@ -29,6 +28,7 @@ from tests.edges.journal_world import (
     small_disk,
     until,
 )
+from tests.hand_turned import HandTurnedClock
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +57,7 @@ async def killed(process: asyncio.subprocess.Process, *, after: int) -> list[str
 async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     chance = random.Random(9)
     seen: set[int] = set()
-    for _ in range(5):
+    for _ in range(3):
         process = await child(tmp_path / "j")
         told = [line.split() for line in await killed(process, after=chance.randint(1, 1200))]
         launched = {int(number) for word, number in told if word == "launched"}
@@ -75,7 +75,7 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 async def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     process = await child(tmp_path / "j")
     with pytest.raises(JournalLocked, match=str(tmp_path / "j")):
-        await SqliteJournal.open(tmp_path / "j", HandClock())
+        await SqliteJournal.open(tmp_path / "j", HandTurnedClock(NOW))
     await killed(process, after=1)
     async with opened(tmp_path / "j") as journal:
         assert journal.up
@@ -221,7 +221,7 @@ async def test_a_full_disk_costs_nothing_once_there_is_room(tmp_path: Path, capl
                 await journal.launch(probe(sequence))
             for more in range(sequence + 1, sequence + 200):
                 await journal.launch(probe(more))
-            await journal.keep_until(place(1), None, NOW)
+            journal.keep_until(place(1), None, NOW)
             found = await journal.find(sequence + 150)
             assert found == Record(probe(sequence + 150), ended=False)
             assert await journal.find(0) == Record(probe(0), ended=False)
@@ -295,7 +295,7 @@ async def test_a_read_only_directory_without_a_journal(tmp_path: Path) -> None:
             assert not journal.up
             identity = journal.id
             record = Record(probe(journal.next_sequence()), accepted=NOW, places=(place(4),))
-            await journal.arrived(record, expunge=NOW)
+            journal.arrived(record, expunge=NOW)
             assert await journal.find(record.probe.sequence) == record
             assert await journal.to_clean("corp", "INBOX", NOW, 5) == [place(4)]
             await journal.cleaned([place(4)])
@@ -378,3 +378,15 @@ def fill(path: Path) -> None:
                 pass
         except OSError:
             return
+
+
+async def test_probes_of_a_file_of_version_1_are_still_known(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    async with opened(path) as journal:
+        await journal.launch(probe(0))
+        identity = journal.id
+    execute(path, "ALTER TABLE probes DROP COLUMN learned")
+    execute(path, "PRAGMA user_version = 1")
+    async with opened(path) as journal:
+        assert journal.id == identity
+        assert [record.learned for record in journal.load().open] == [""]

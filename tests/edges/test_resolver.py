@@ -9,6 +9,7 @@ import dns.flags
 import dns.rcode
 import pytest
 
+from probe.core.targets import MxRecord, Records, SrvRecord
 from probe.edges.resolver import MAX_ADDRESSES, DnsResolver
 from probe.ports import Addresses, ResolveFailure
 from tests.dns_server import ScriptedDns, garbage, rcode, records, scripted_dns, silence
@@ -76,7 +77,7 @@ async def test_a_name_without_addresses_has_none_and_a_negative_ttl(
 async def test_a_big_answer_comes_over_tcp_and_is_cut(
     server: ScriptedDns, resolver: DnsResolver
 ) -> None:
-    many = [f"mx.test 60 A 10.0.{n // 256}.{n % 256}" for n in range(3000)]
+    many = [f"mx.test 60 A 10.0.{n // 256}.{n % 256}" for n in range(300)]
     server.script(NAME, a=records(*many), aaaa=NODATA)
     found = await resolver.addresses(NAME)
     assert found.addresses == tuple(f"10.0.0.{n}" for n in range(MAX_ADDRESSES))
@@ -203,6 +204,36 @@ async def test_a_server_may_be_given_by_name(server: ScriptedDns) -> None:
 
 async def test_a_server_with_an_unknown_name_is_a_failure() -> None:
     assert "the DNS server 'a b' is unknown" in await failure(DnsResolver(["a b"]))
+
+
+async def test_mx_records_in_lower_case_and_null_for_none(
+    server: ScriptedDns, resolver: DnsResolver
+) -> None:
+    server.scripts["mail.test", "MX"] = records(
+        "mail.test 30 MX 10 MX1.Mail.Test.", "mail.test 30 MX 0 ."
+    )
+    server.scripts["bare.test", "MX"] = records(minimum=17)
+    found = await resolver.mx("mail.test")
+    assert set(found.records) == {MxRecord(10, "mx1.mail.test"), MxRecord(0, "")}
+    assert found.ttl == 30
+    assert await resolver.mx("bare.test") == Records((), 17)
+    assert (await resolver.mx("gone.test")).records == ()
+
+
+async def test_srv_records_with_their_ports(server: ScriptedDns, resolver: DnsResolver) -> None:
+    name = "_submissions._tcp.mail.test"
+    server.scripts[name, "SRV"] = records(f"{name} 20 SRV 5 7 4650 mx1.mail.test.")
+    found = await resolver.srv(name)
+    assert found == Records((SrvRecord(5, 7, 4650, "mx1.mail.test"),), 20)
+
+
+@pytest.mark.parametrize("script", [rcode(dns.rcode.SERVFAIL), garbage, TRUNCATED])
+async def test_records_that_cannot_be_had_are_a_failure(
+    server: ScriptedDns, resolver: DnsResolver, script: object
+) -> None:
+    server.scripts["mail.test", "MX"] = script
+    with pytest.raises(ResolveFailure, match="the MX records of mail"):
+        await resolver.mx("mail.test")
 
 
 class TestTheSystemsResolver:

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from probe.core.model import AuthMode, Break, Phase, Reply
+from probe.core.node_plan import IpVersion
 from probe.core.outcome import evidence, reason_of
 from probe.ports import ResolveFailure, SecretUnreadable
 from tests.edges.smtp_peer import CLOSE, SILENCE, Client, Names, Peer, serving_peer
@@ -141,6 +142,35 @@ async def test_a_name_is_resolved_and_ipv4_goes_first(found):
     assert attempt.broken is None
     assert client.entered == [Phase.DNS, *PLAIN]
     assert attempt.phases[0].phase is Phase.DNS
+
+
+@pytest.mark.parametrize(
+    ("choice", "source", "found"),
+    [
+        (IpVersion.FOUR, None, ["::1", "127.0.0.1"]),
+        (IpVersion.BOTH, None, ["::1", "127.0.0.1"]),
+        (IpVersion.AUTO, "127.0.0.8", ["::1", "127.0.0.1"]),
+        (IpVersion.AUTO, None, ["fe80::1", "127.0.0.1"]),
+    ],
+)
+async def test_an_address_that_is_wanted_and_has_a_route_is_chosen(choice, source, found):
+    client = Client(names=Names(relay=found), ip_version=choice, source_address=source)
+    async with serving_peer(Peer()) as peer:
+        attempt = await client.submit(peer.port, host="relay")
+    assert attempt.broken is None, attempt.detail
+
+
+async def test_a_name_without_an_address_of_the_wanted_version_ends_it():
+    client = Client(names=Names(relay=["127.0.0.1"]), ip_version=IpVersion.SIX)
+    attempt = await client.submit(25, host="relay")
+    detail = "relay has no IPv6 address"
+    assert (attempt.phase, attempt.broken, attempt.detail) == (Phase.DNS, Break.NAME_ERROR, detail)
+
+
+async def test_a_node_that_is_nowhere_ends_it():
+    attempt = await Client().submit(25, host="")
+    detail = "no host is known for mx.test"
+    assert (attempt.phase, attempt.broken, attempt.detail) == (Phase.DNS, Break.NAME_ERROR, detail)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """TLS is required, verified against the relay's name, and its failures are told apart."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from probe.core.model import Break, Phase, Reason, TlsMode
 from probe.core.outcome import evidence, reason_of
-from tests.certificates import Authority
+from tests.certificates import DAY, CertificateAuthority
 from tests.edges.smtp_peer import Client, Peer, serving, serving_peer
 
 STARTTLS = ("STARTTLS", "SIZE 1000")
@@ -14,7 +15,7 @@ STARTTLS = ("STARTTLS", "SIZE 1000")
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("ca"))
+    return CertificateAuthority(tmp_path_factory.mktemp("ca"))
 
 
 def peer_with(issued, mode, **replies):
@@ -40,7 +41,7 @@ async def test_connected_by_address_verified_by_name(authority, mode):
     async with serving_peer(peer_with(issued, mode)) as peer:
         attempt = await client.submit(peer.port)
     assert attempt.reply.code == 250, attempt.detail
-    assert attempt.certificate_end == issued.ends
+    assert attempt.certificate_end == issued.not_after.timestamp()
     way = {
         TlsMode.IMPLICIT: [Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO],
         TlsMode.STARTTLS: [Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.TLS],
@@ -51,11 +52,20 @@ async def test_connected_by_address_verified_by_name(authority, mode):
 
 
 async def test_the_earliest_end_is_that_of_the_chain(tmp_path):
-    authority = Authority(tmp_path, days=3)
-    issued = authority.issue("mx.test", days=10, chain=True)
+    now = datetime.now(UTC).replace(microsecond=0)
+    authority = CertificateAuthority(tmp_path, not_after=now + 3 * DAY)
+    issued = authority.issue("mx.test", not_after=now + 10 * DAY)
     async with serving_peer(peer_with(issued, TlsMode.STARTTLS)) as peer:
         attempt = await client_of(authority, TlsMode.STARTTLS).submit(peer.port)
-    assert attempt.certificate_end == issued.ends
+    assert attempt.certificate_end == authority.not_after.timestamp()
+
+
+@both
+async def test_an_authority_without_the_usual_extensions_is_trusted(tmp_path, mode):
+    authority = CertificateAuthority(tmp_path, bare=True)
+    async with serving_peer(peer_with(authority.issue("mx.test", chain=False), mode)) as peer:
+        attempt = await client_of(authority, mode).submit(peer.port)
+    assert attempt.reply.code == 250, attempt.detail
 
 
 @both
@@ -69,64 +79,66 @@ async def test_a_relay_that_is_an_address_is_verified_as_one(authority, mode):
 
 async def test_a_self_signed_certificate_may_be_the_trusted_one(tmp_path):
     """Its name is wrong here, which is all there is to complain about."""
-    authority = Authority(tmp_path)
-    async with serving_peer(peer_with(authority.itself(), TlsMode.STARTTLS)) as peer:
+    authority = CertificateAuthority(tmp_path, bare=True)
+    async with serving_peer(peer_with(authority.own(), TlsMode.STARTTLS)) as peer:
         attempt = await client_of(authority, TlsMode.STARTTLS).submit(peer.port)
     assert evidence(attempt) == "the certificate is not for mx.test but for no name at all"
 
 
 @both
 @pytest.mark.parametrize(
-    ("names", "days", "host", "words"),
+    ("names", "expired", "host", "words"),
     [
-        (["mx.test"], -2, "mx.test", "the certificate has expired (the first of its chain on 20"),
+        (["mx.test"], True, "mx.test", "the certificate has expired (the first of its chain on 20"),
         (
             ["a.test", "127.0.0.1"],
-            10,
+            False,
             "mx.test",
             "the certificate is not for mx.test but for a.test, 127.0.0.1",
         ),
-        (["mx.test"], 10, "127.0.0.1", "the certificate is not for 127.0.0.1 but for mx.test"),
+        (["mx.test"], False, "127.0.0.1", "the certificate is not for 127.0.0.1 but for mx.test"),
         (
             [f"a{n}.test" for n in range(9)],
-            10,
+            False,
             "mx.test",
             "but for a0.test, a1.test, a2.test, a3.test, a4.test and 4 more",
         ),
-        (["\x1b[31m.test"], 10, "mx.test", "but for [31m.test"),
+        (["\x1b[31m.test"], False, "mx.test", "but for [31m.test"),
     ],
 )
-async def test_a_bad_certificate_is_told_what_is_bad(authority, mode, *, names, days, host, words):
-    issued = authority.issue(*names, days=days)
+async def test_a_bad_certificate_is_told_what_is_bad(
+    authority, mode, *, names, expired, host, words
+):
+    issued = authority.issue(*names, expired=expired)
     async with serving_peer(peer_with(issued, mode)) as peer:
         attempt = await client_of(authority, mode, host=host).submit(peer.port)
         await peer.gone.wait()
     assert (attempt.phase, attempt.broken) == (Phase.TLS, Break.TLS_FAILED)
     assert reason_of(attempt) is Reason.TLS_ERROR
     assert words in evidence(attempt)
-    assert attempt.certificate_end == issued.ends
+    assert attempt.certificate_end == issued.not_after.timestamp()
     assert attempt.phases[-1].phase is Phase.TLS
 
 
 @both
 @pytest.mark.parametrize("kind", ["other CA", "other CA, with chain", "self-signed"])
 async def test_an_untrusted_certificate_is_told_what_is_untrusted(authority, tmp_path, mode, kind):
-    other = Authority(tmp_path, name="Other CA")
+    other = CertificateAuthority(tmp_path, "Other CA")
     issued, words = {
         "other CA": (
-            other.issue("mx.test"),
+            other.issue("mx.test", chain=False),
             "the certificate's issuer is not trusted (CN=Other CA)",
         ),
         "other CA, with chain": (
-            other.issue("mx.test", chain=True),
+            other.issue("mx.test"),
             "the certificate comes from a root that is not trusted (CN=Other CA)",
         ),
-        "self-signed": (other.itself(), "the certificate is self-signed and not trusted"),
+        "self-signed": (other.own(), "the certificate is self-signed and not trusted"),
     }[kind]
     async with serving_peer(peer_with(issued, mode)) as peer:
         attempt = await client_of(authority, mode).submit(peer.port)
     assert (attempt.broken, evidence(attempt)) == (Break.TLS_FAILED, words)
-    assert attempt.certificate_end == issued.ends
+    assert attempt.certificate_end == issued.not_after.timestamp()
 
 
 @pytest.mark.parametrize(
@@ -229,3 +241,21 @@ async def test_a_quit_without_close_notify_does_no_harm(authority, mode):
     async with serving_peer(rude) as peer:
         attempt = await client_of(authority, mode).submit(peer.port)
     assert attempt.reply.code == 250
+
+
+async def test_a_node_with_a_name_of_its_own_is_verified_by_that(authority):
+    client = client_of(authority, TlsMode.STARTTLS)
+    async with serving_peer(peer_with(authority.issue("mx1.test"), TlsMode.STARTTLS)) as peer:
+        own = await client.submit(peer.port, tls_name="mx1.test")
+        others = await client.submit(peer.port, tls_name="mx2.test")
+        relays = await client.submit(peer.port)
+    assert own.reply.code == 250, own.detail
+    assert others.detail == "the certificate is not for mx2.test but for mx1.test"
+    assert relays.detail == "the certificate is not for mx.test but for mx1.test"
+
+
+async def test_a_node_may_speak_tls_in_another_way_than_its_relay(authority):
+    client = client_of(authority, TlsMode.NONE)
+    async with serving_peer(peer_with(authority.issue("mx.test"), TlsMode.IMPLICIT)) as peer:
+        attempt = await client.submit(peer.port, tls=TlsMode.IMPLICIT)
+    assert attempt.reply.code == 250, attempt.detail

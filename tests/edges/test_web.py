@@ -195,6 +195,12 @@ async def test_the_page_says_it_in_a_sentence_and_shows_the_worst_first(world: W
     assert not {"script", "link", "img", "form", "iframe"} & {tag for tag, _ in page.tags}
 
 
+async def test_the_page_says_what_is_wrong_with_the_prober_itself(world: World) -> None:
+    world.status = replace(STATUS, notices=("Another prober uses our instance name.",))
+    _, text, _ = await world.get("/")
+    assert "Another prober uses our instance name." in Page(text).texts
+
+
 async def test_the_page_shows_no_more_than_a_browser_bears(world: World) -> None:
     routes = [
         replace(GOOD, key=RouteKey("pool", f"n{number:04}", "shop", "corp"))

@@ -1,7 +1,7 @@
 """A probe's way from its slot into its relay."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -10,6 +10,7 @@ from probe.core.model import Attempt
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
+from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
 from tests.engine.world import (
@@ -22,30 +23,26 @@ from tests.engine.world import (
     RELAY,
     ROUTE,
     SENDER,
-    FakeClock,
     FakeJournal,
     FakeMetrics,
     FakeSubmitter,
-    settle,
 )
-
-
-@dataclass
-class Password:
-    text: str = "secret"
-
-    def read(self) -> str:
-        return self.text
+from tests.hand_turned import HandTurnedClock, settle
+from tests.secret import FixedSecret
 
 
 @dataclass
 class World:
     outcomes: list[Attempt]
-    password: Password | None = None
+    password: FixedSecret | None = None
     accepted_before: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.clock, self.journal, self.metrics = FakeClock(), FakeJournal(), FakeMetrics()
+        self.clock, self.journal, self.metrics = (
+            HandTurnedClock(1000.0),
+            FakeJournal(),
+            FakeMetrics(),
+        )
         self.submitter = FakeSubmitter(self.clock, list(self.outcomes), steps=self.journal.steps)
         self.ledger = Ledger({"corp": Sight(frozenset({"inbox"}), 0.0, None)})
         self.wakes = {"corp": asyncio.Event()}
@@ -56,7 +53,7 @@ class World:
         self.line = Line(RELAY, self.submitter, self.password)
         self.courier = self.courier_by(self.line)
 
-    def courier_by(self, line: Line) -> Courier:
+    def courier_by(self, line: Line, former: Courier | None = None) -> Courier:
         """A courier on these books, with this way to the relay."""
         scribe = Scribe(
             instance="test",
@@ -70,11 +67,13 @@ class World:
             {"pool": line},
             scribe,
             books=self.books,
+            learner=Learner([RELAY], books=self.books, metrics=self.metrics, clock=self.clock),
             journal=self.journal,
             metrics=self.metrics,
             clock=self.clock,
             accepted_before=self.accepted_before,
             wakes=self.wakes,
+            former=former,
         )
 
     async def carry(self, times: int = 1) -> None:
@@ -124,7 +123,7 @@ async def test_a_deferral_of_somebody_known_is_a_failure_at_once() -> None:
 
 
 async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     await world.carry(10)
     assert len(world.submitter.letters) == 3
     assert world.metrics.count("skipped", KEY, "auth_backoff") == 7
@@ -134,16 +133,16 @@ async def test_three_refused_logins_and_then_one_in_five_minutes() -> None:
 
 
 async def test_a_corrected_password_is_tried_at_once() -> None:
-    password = Password("wrong")
+    password = FixedSecret("wrong")
     world = World([LOGIN_REFUSED, LOGIN_REFUSED, LOGIN_REFUSED, ACCEPTED], password=password)
     await world.carry(5)
-    password.text = "right"
+    password.value = "right"
     await world.carry()
     assert world.metrics.count("sent", KEY) == 1
 
 
 async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:
-    world = World([LOGIN_REFUSED], password=Password())
+    world = World([LOGIN_REFUSED], password=FixedSecret())
     world.submitter.gate = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(9):
@@ -153,6 +152,61 @@ async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:
         world.submitter.gate.set()
     assert len(world.submitter.letters) == 3
     assert world.metrics.count("skipped", KEY, "auth_backoff") == 6
+
+
+async def test_a_stranger_that_waits_holds_up_no_login() -> None:
+    """The relay knows our password: it has heard it, and then put us off."""
+    world = World([GREYLISTED, GREYLISTED, GREYLISTED, ACCEPTED], password=FixedSecret())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(9):
+            group.create_task(world.carry())
+        await settle()
+        assert len(world.submitter.letters) == 9
+        await world.clock.advance(61)
+    assert world.metrics.count("sent", KEY) == 9
+
+
+async def test_what_is_put_off_asks_again_before_it_logs_in_again() -> None:
+    world = World([GREYLISTED, *[LOGIN_REFUSED] * 3], password=FixedSecret())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.carry())
+        await settle()
+        await world.carry(3)
+        await world.clock.advance(61)
+    assert len(world.submitter.letters) == 4, "locked out meanwhile: it is not tried again"
+    assert world.metrics.count("judged", KEY, "temp_reject") == 1
+
+
+async def test_a_probe_that_cannot_be_written_breaks_nothing() -> None:
+    world = World([ACCEPTED], password=FixedSecret())
+    world.clock.moment = -1e9  # No tag can say that.
+    for _ in range(4):
+        with pytest.raises(OverflowError):
+            await world.carry()
+    assert world.metrics.count("scheduled", KEY) == 0
+    world.clock.moment = 1000.0
+    await world.carry()
+    assert world.metrics.count("sent", KEY) == 1
+
+
+async def test_a_submission_that_is_cut_off_is_left_as_if_we_had_been_killed() -> None:
+    world = World([ACCEPTED])
+    world.submitter.gate = asyncio.Event()
+    carrying = asyncio.create_task(world.carry())
+    await settle()
+    carrying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await carrying
+    [record] = world.journal.records.values()
+    assert (record.undecided, record.in_flight, record.ended) == (True, True, False)
+    assert world.metrics.count("judged") == 0
+
+
+async def test_a_route_that_was_forgotten_while_it_waited_sends_nothing() -> None:
+    world = World([ACCEPTED], password=FixedSecret())
+    world.books.drop(KEY)
+    await world.carry()
+    assert world.submitter.letters == [] and world.metrics.count("scheduled") == 0
 
 
 async def test_an_error_of_ours_is_a_verdict_and_not_a_leak() -> None:
@@ -170,7 +224,7 @@ async def test_a_slow_probe_delays_no_slot_and_the_overlap_is_capped() -> None:
     running = asyncio.create_task(sender.run(lambda: None))
     for slot in range(1, 7):
         world.clock.moment = 1000.0 + slot * ROUTE.interval
-        sender.add(ROUTE, NODE) if slot == 0 else sender._changed.set()
+        sender._changed.set()
         await settle()
     assert len(world.submitter.letters) == 4
     assert world.metrics.count("scheduled", KEY) == 6
@@ -193,6 +247,67 @@ async def test_a_route_that_goes_and_comes_back_before_its_slot_is_probed_once()
         await settle()
     assert world.metrics.count("scheduled", KEY) == len(world.submitter.letters) == 2
     assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_loop_that_breaks_strands_no_probe_and_starts_again() -> None:
+    world = World([ACCEPTED])
+    world.submitter.gate = asyncio.Event()
+    sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
+    sender.add(ROUTE, NODE)
+
+    def broken() -> None:
+        if world.submitter.letters:
+            raise RuntimeError("a bug of ours")
+
+    first = asyncio.create_task(sender.run(broken))
+    await settle()
+    world.clock.moment += ROUTE.interval
+    sender._changed.set()
+    with pytest.raises(BaseExceptionGroup):
+        while True:
+            sender._changed.set()
+            await settle(1)
+            if first.done():
+                await first
+    [record] = world.journal.records.values()
+    assert record.in_flight and record.undecided, "it is waited for"
+    world.submitter.gate.set()
+    second = asyncio.create_task(sender.run(lambda: None))
+    for _ in range(6):
+        world.clock.moment += ROUTE.interval
+        sender._changed.set()
+        await settle()
+    assert world.metrics.count("sent", KEY) == 6, "no overlap is left behind"
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+
+
+async def test_a_slot_that_breaks_takes_no_other_with_it() -> None:
+    world = World([ACCEPTED])
+    world.submitter.gate = asyncio.Event()
+    sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
+    other = replace(ROUTE, key=replace(KEY, relay="gone"))
+    world.books.open(other.key)
+    sender.add(ROUTE, NODE)
+    sender.add(other, NODE)
+    running = asyncio.create_task(sender.run(lambda: None))
+    for _ in range(2):
+        world.clock.moment += ROUTE.interval
+        sender._changed.set()
+        await settle()
+    world.submitter.gate.set()
+    await settle()
+    assert world.metrics.count("sent", KEY) == 2
+    assert world.metrics.count("failed", "sender") == 2
+    await sender.stop()
+    world.clock.moment += ROUTE.interval
+    sender._changed.set()
+    await settle()
+    assert world.metrics.count("skipped", KEY, "shutdown") == 1
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

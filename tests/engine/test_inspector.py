@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
-from probe.core.model import Node, NodePlan, Relay
+from probe.core.model import Node, Relay, TlsMode
+from probe.core.node_plan import IpVersion, NodePlan
+from probe.core.targets import MxRecord, Records, SrvRecord
 from probe.engine.inspector import TURN, Inspector
 from probe.ports import Addresses, ResolveFailure
 from tests.hand_turned import HandTurnedClock
@@ -24,11 +27,25 @@ class ScriptedResolver:
     def __init__(self, clock: HandTurnedClock, **answers: Script) -> None:
         self.clock = clock
         self.answers = {name.replace("_", "."): answer for name, answer in answers.items()}
+        self.records: dict[str, Records | ResolveFailure] = {}
         self.asked: list[tuple[float, str]] = []
+
+    async def mx(self, name: str) -> Records[MxRecord]:
+        return await self._records(name)
+
+    async def srv(self, name: str) -> Records[SrvRecord]:
+        return await self._records(name)
+
+    async def _records(self, name: str) -> Records:
+        match self.records.get(name, Records((), 60)):
+            case ResolveFailure() as failure:
+                raise failure
+            case records:
+                return records
 
     async def addresses(self, name: str) -> Addresses:
         self.asked.append((self.clock.now(), name))
-        match self.answers[name]:
+        match self.answers.get(name, Addresses((), 60)):
             case ResolveFailure() as failure:
                 raise failure
             case answer:
@@ -39,14 +56,15 @@ class World:
     """An inspector at work, and everything that it says."""
 
     def __init__(self, relays: Iterable[Relay] = (POOL,), **answers: Script) -> None:
-        self.clock = HandTurnedClock()
+        self.clock = HandTurnedClock(offset=1000.0)
         self.resolver = ScriptedResolver(self.clock, **answers)
         self.nodes: list[Node] = []
         self.told: list[str] = []
         self.successes: list[tuple[str, float]] = []
         self.beats: list[float] = []
+        self.unrouted: tuple[str, ...] = ()  # How addresses begin that there is no route to.
         self.inspector = Inspector(
-            tuple(relays), self.resolver, self, clock=self.clock, metrics=self
+            tuple(relays), self.resolver, self, routes=self, clock=self.clock, metrics=self
         )
 
     def joined(self, node: Node) -> None:
@@ -60,6 +78,9 @@ class World:
 
     def resolved(self, relay: str, when: float) -> None:
         self.successes.append((relay, when))
+
+    def reaches(self, address: str, source: str | None) -> bool:
+        return not address.startswith(self.unrouted) if self.unrouted else True
 
     def beat(self) -> None:
         self.beats.append(self.clock.now())
@@ -175,6 +196,103 @@ async def test_the_loop_turns_often_whatever_the_ttl() -> None:
         gaps = [b - a for a, b in zip(world.beats, world.beats[1:], strict=False)]
         assert max(gaps) <= TURN
         assert [moment for moment, _ in world.resolver.asked] == [0, 3600, 7200]
+
+
+class TestIpVersion:
+    async def test_auto_leaves_out_what_has_no_route_and_says_so_once(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world = World(smtp_test=answer(A, C))
+        world.unrouted = ("2001:",)
+        async with world:
+            await world.clock.turn(600)
+            assert world.told == ["+192.0.2.1"]
+            assert world.inspector.trouble == {}
+        text = "Relay 'pool': IPv6 is left out: there is no route to its addresses."
+        assert [record.getMessage() for record in caplog.records] == [text]
+
+    async def test_a_route_that_comes_brings_the_nodes_and_one_that_goes_keeps_them(self) -> None:
+        world = World(smtp_test=answer(A, C))
+        world.unrouted = ("2001:",)
+        async with world:
+            world.unrouted = ()
+            await world.clock.turn(60)
+            assert world.told == ["+192.0.2.1", "+2001:db8::3"]
+            world.unrouted = ("2001:", "192.")
+            await world.clock.turn(6000)
+            assert world.told == ["+192.0.2.1", "+2001:db8::3"], "an outage retires nobody"
+
+    async def test_without_any_route_nothing_is_left_out(self) -> None:
+        world = World(smtp_test=answer(A, C))
+        world.unrouted = ("",)
+        async with world:
+            assert world.told == ["+192.0.2.1", "+2001:db8::3"]
+
+    async def test_what_is_not_wanted_is_no_node_and_no_trouble(self) -> None:
+        six = replace(POOL, ip_version=IpVersion.SIX)
+        async with World([six], smtp_test=answer(A, C)) as world:
+            assert world.told == ["+2001:db8::3"]
+            world.answer(C, silent={4})
+            await world.clock.turn(60)
+            assert world.inspector.trouble == {}
+            world.answer(A)
+            await world.clock.turn(120)
+            text = "smtp.test has only addresses that are left out"
+            assert world.inspector.trouble == {"pool": text}
+
+
+class TestRecords:
+    MX = replace(POOL, host="pool.test", port=25, plan=NodePlan.MX)
+    SRV = replace(MX, plan=NodePlan.SRV)
+
+    async def test_without_mx_records_the_name_is_its_own_host(self) -> None:
+        async with World([self.MX], pool_test=answer(A)) as world:
+            assert world.nodes == [Node("pool", "pool.test", A, 25, tls_name="pool.test")]
+
+    async def test_a_null_mx_is_trouble_and_its_probes_fail(self) -> None:
+        world = World([self.MX], pool_test=answer(A))
+        world.resolver.records["pool.test"] = Records((MxRecord(0, ""),), 60)
+        async with world:
+            assert world.nodes == [Node("pool", "pool.test", "", 25)]
+            text = "pool.test accepts no mail (null MX, RFC 7505)"
+            assert world.inspector.trouble == {"pool": text}
+            assert world.successes == []
+
+    async def test_a_host_that_does_not_resolve_is_trouble_and_keeps_its_nodes(self) -> None:
+        world = World([self.MX], mx1_test=answer(A), mx2_test=answer(B))
+        hosts = (MxRecord(10, "mx1.test"), MxRecord(20, "mx2.test"))
+        world.resolver.records["pool.test"] = Records(hosts, 60)
+        async with world:
+            assert world.told == ["+mx1.test", "+mx2.test"]
+            world.resolver.answers["mx2.test"] = ResolveFailure("mx2.test: SERVFAIL")
+            await world.clock.turn(3000)
+            assert world.told == ["+mx1.test", "+mx2.test"]
+            assert world.inspector.trouble == {"pool": "mx2.test: SERVFAIL"}
+            world.resolver.records["pool.test"] = ResolveFailure("the MX records: SERVFAIL")
+            await world.clock.turn(6000)
+            assert world.told == ["+mx1.test", "+mx2.test"]
+
+    async def test_submission_is_asked_for_where_submissions_is_not_offered(self) -> None:
+        world = World([self.SRV], mx1_test=answer(A))
+        records = world.resolver.records
+        records["_submissions._tcp.pool.test"] = Records((SrvRecord(0, 0, 0, ""),), 60)
+        records["_submission._tcp.pool.test"] = Records((SrvRecord(0, 1, 5870, "mx1.test"),), 60)
+        async with world:
+            (node,) = world.nodes
+            assert (node.name, node.host, node.port) == ("mx1.test", A, 5870)
+            assert (node.tls_name, node.tls) == ("mx1.test", TlsMode.STARTTLS)
+            records["_submissions._tcp.pool.test"] = Records(
+                (SrvRecord(0, 1, 4650, "mx1.test"),), 60
+            )
+            await world.clock.turn(60)
+            (node,) = world.nodes
+            assert (node.port, node.tls) == (4650, TlsMode.IMPLICIT)
+
+    async def test_no_service_at_all_is_trouble_and_its_probes_fail(self) -> None:
+        async with World([self.SRV], pool_test=answer(A)) as world:
+            assert world.nodes == [Node("pool", "pool.test", "", 25)]
+            text = "pool.test offers no submission (SRV, RFC 6186)"
+            assert world.inspector.trouble == {"pool": text}
 
 
 async def test_each_relay_has_its_own_times_and_a_failure_of_one_is_its_own() -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from probe.core.model import Loop, Node, NodePlan, Relay, Route, RouteKey
+from probe.core.model import Loop, Node, Relay, Route, RouteKey
+from probe.core.node_plan import NodePlan
 from probe.engine.courier import Line
 from probe.engine.crew import Crew
 from probe.engine.inspector import Inspector
@@ -17,7 +18,7 @@ from probe.engine.roster import Roster
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Beat, Supervisor
 from probe.ports import Addresses
-from tests.engine.test_courier import Password, World
+from tests.engine.test_courier import World
 from tests.engine.world import (
     ACCEPTED,
     KEY,
@@ -25,11 +26,11 @@ from tests.engine.world import (
     NODE,
     RELAY,
     ROUTE,
-    FakeClock,
     FakeMetrics,
     FakeSubmitter,
-    settle,
 )
+from tests.hand_turned import HandTurnedClock, settle
+from tests.secret import FixedSecret
 
 OTHER = Node("pool", "n2", "192.0.2.12", 25)
 
@@ -126,11 +127,10 @@ async def running(sender: Sender) -> AsyncIterator[None]:
 # ---- submissions
 
 
-def successor(world: World, password: Password | None = None) -> FakeSubmitter:
+def successor(world: World, password: FixedSecret | None = None) -> FakeSubmitter:
     """Another way to the relay, which takes everything; the world's courier is by it now."""
     submitter = FakeSubmitter(world.clock, [ACCEPTED])
-    world.line = Line(RELAY, submitter, password).following(world.line)
-    world.courier = world.courier_by(world.line)
+    world.courier = world.courier_by(Line(RELAY, submitter, password), world.courier)
     return submitter
 
 
@@ -151,7 +151,7 @@ async def test_what_is_under_way_ends_with_its_submitter_and_the_next_takes_the_
 
 
 async def test_what_waits_for_a_login_is_left_to_the_successor() -> None:
-    password = Password()
+    password = FixedSecret()
     world = World([LOGIN_REFUSED], password)
     world.submitter.gate = asyncio.Event()
     sender = Sender(world.courier, metrics=world.metrics, clock=world.clock)
@@ -160,7 +160,7 @@ async def test_what_waits_for_a_login_is_left_to_the_successor() -> None:
         for _ in range(4):  # Three log in, the fourth waits for what they learn.
             await slot(world, sender, ROUTE.interval)
         assert len(world.submitter.letters) == 3
-        other = successor(world, Password("right"))
+        other = successor(world, FixedSecret("right"))
         sender.follow(world.courier)
         world.submitter.gate.set()
         await settle()
@@ -171,13 +171,13 @@ async def test_what_waits_for_a_login_is_left_to_the_successor() -> None:
 
 
 async def test_a_reload_does_not_make_a_locked_out_login_be_tried_again() -> None:
-    password = Password("wrong")
+    password = FixedSecret("wrong")
     world = World([LOGIN_REFUSED], password)
     await world.carry(times=5)
     same = successor(world, password)
     await world.carry()
     assert same.letters == []
-    right = successor(world, Password("right"))
+    right = successor(world, FixedSecret("right"))
     await world.carry()
     assert len(right.letters) == 1
 
@@ -198,6 +198,9 @@ class Names:
         await self.gate.wait()
         return Addresses(("192.0.2.1",), 60)
 
+    def reaches(self, address: str, source: str | None) -> bool:
+        return True
+
 
 class Nodes:
     def __init__(self) -> None:
@@ -216,7 +219,15 @@ BY_NAME = Relay("pool", "smtp.test", 25, plan=NodePlan.A)
 def an_inspector(
     relay: Relay, names: Names, nodes: Nodes, former: Inspector | None = None
 ) -> Inspector:
-    return Inspector([relay], names, nodes, clock=FakeClock(), metrics=FakeMetrics(), former=former)
+    return Inspector(
+        [relay],
+        names,
+        nodes,
+        routes=names,
+        clock=HandTurnedClock(),
+        metrics=FakeMetrics(),
+        former=former,
+    )
 
 
 async def inspect(inspector: Inspector) -> None:
@@ -278,7 +289,7 @@ async def test_a_loop_that_is_replaced_has_ended_before_the_next_begins() -> Non
         await asyncio.Event().wait()
 
     async with asyncio.TaskGroup() as group:
-        crew = Crew(group, Supervisor(clock=FakeClock(), metrics=FakeMetrics()))
+        crew = Crew(group, Supervisor(clock=HandTurnedClock(), metrics=FakeMetrics()))
         crew.start(Loop.WATCHER, "corp inbox", first)
         await settle()
         crew.start(Loop.WATCHER, "corp inbox", second)

@@ -1,7 +1,6 @@
-"""An engine without the world: a clock that is turned by hand, and ports that remember."""
+"""An engine without the world: ports that remember."""
 
 import asyncio
-import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from probe.core.model import (
 )
 from probe.core.record import Record
 from probe.ports import Letter, Position, Remembered
+from tests.hand_turned import HandTurnedClock
 
 KEY = RouteKey("pool", "n1", "shop", "corp")
 ROUTE = Route(KEY, 15.0, 60.0, 3600.0)
@@ -30,41 +30,6 @@ NODE = Node("pool", "n1", "127.0.0.1", 25)
 RELAY = Relay("pool", "smtp.example", 25)
 SENDER = Sender("shop", "probe@shop.example")
 MAILBOX = Mailbox("corp", "probe@corp.example", ImapServer("imap.example", 993, "probe"))
-
-
-async def settle(rounds: int = 30) -> None:
-    """Let every task run until it waits for something."""
-    for _ in range(rounds):
-        await asyncio.sleep(0)
-
-
-class FakeClock:
-    """Time goes on only when a test says so."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.moment = now
-        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
-
-    def now(self) -> float:
-        return self.moment
-
-    def wall(self, moment: float) -> float:
-        return moment
-
-    async def sleep_until(self, moment: float) -> None:
-        event = asyncio.Event()
-        heapq.heappush(self._sleepers, (moment, id(event), event))
-        await event.wait()
-
-    async def advance(self, seconds: float) -> None:
-        """Wake the sleepers one after the other, each at its moment."""
-        end = self.moment + seconds
-        await settle()
-        while self._sleepers and self._sleepers[0][0] <= end:
-            self.moment, _, event = heapq.heappop(self._sleepers)
-            event.set()
-            await settle()
-        self.moment = end
 
 
 class FakeJournal:
@@ -78,6 +43,7 @@ class FakeJournal:
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
         self.kept: list[tuple[Place, int | None, float]] = []
+        self.given_up: list[tuple[str, float, int]] = []
         self.steps: list[str] = []
         self._sequence = 0
 
@@ -96,10 +62,16 @@ class FakeJournal:
         self.records[record.probe.sequence] = record
 
     async def find(self, sequence: int) -> Record | None:
-        return self.records.get(sequence)
+        found = self.records.get(sequence)
+        await asyncio.sleep(0)
+        return found
 
-    async def arrived(self, record: Record, *, expunge: float) -> None:
+    def arrived(self, record: Record, *, expunge: float) -> None:
         self.save(record)
+        self.kept.append((record.places[-1], record.probe.sequence, expunge))
+
+    def give_up(self, mailbox: str, before: float, last: int) -> None:
+        self.given_up.append((mailbox, before, last))
 
     async def position(self, mailbox: str, folder: str) -> Position | None:
         return None
@@ -110,7 +82,7 @@ class FakeJournal:
     async def to_clean(self, mailbox: str, folder: str, now: float, limit: int) -> list[Place]:
         return []
 
-    async def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
+    def keep_until(self, place: Place, sequence: int | None, expunge: float) -> None:
         self.kept.append((place, sequence, expunge))
 
     async def cleaned(self, places: Sequence[Place]) -> None:
@@ -150,7 +122,7 @@ class FakeMetrics:
 class FakeSubmitter:
     """A relay that answers what the test says: one outcome for each submission, the last stays."""
 
-    clock: FakeClock
+    clock: HandTurnedClock
     outcomes: list[Attempt] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)

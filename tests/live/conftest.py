@@ -29,7 +29,7 @@ def calm_world() -> Iterator[World]:
 @pytest.fixture(scope="session")
 def authority(calm_world: World) -> CertificateAuthority:
     """A certificate authority that nobody trusts but those who are given its file."""
-    return CertificateAuthority(calm_world)
+    return CertificateAuthority(calm_world.folder("authority"))
 
 
 @pytest.fixture(scope="session")

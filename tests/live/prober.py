@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.live.world import LOOPBACK, Pool, World, wait_until
+from tests.live.world import LOOPBACK, PASSWORD, Pool, World, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPIENT = "probe@corp.test"
@@ -27,20 +29,13 @@ Labels = dict[str, str]
 
 def configuration(pool: Pool, **changes: object) -> dict[str, object]:
     """A configuration for a pool in clear text; `changes` replaces or adds whole sections."""
-    imap = {
-        "host": LOOPBACK,
-        "port": pool.dovecot.imap_port,
-        "tls": "none",
-        "username": RECIPIENT,
-        "password": "secret",
-    }
     return {
         "instance": "live",
         "tag_key": KEY,
         "defaults": {"interval": "2s", "deadline": "8s", "give_up": "10m"},
         "relays": {"pool": relay(pool)},
         "senders": {"shop": {"address": SENDER}},
-        "mailboxes": {"corp": {"address": RECIPIENT, "imap": imap}},
+        "mailboxes": {"corp": mailbox(pool)},
         **changes,
     }
 
@@ -51,8 +46,22 @@ def relay(pool: Pool, **changes: object) -> dict[str, object]:
     return {"host": "pool.test", "tls": "none", "helo": "prober.test", "nodes": nodes, **changes}
 
 
+def mailbox(pool: Pool, address: str = RECIPIENT, **changes: object) -> dict[str, object]:
+    """A mailbox of the pool's Dovecot, read in clear text."""
+    imap = {
+        "host": LOOPBACK,
+        "port": pool.dovecot.imap_port,
+        "tls": "none",
+        "username": address,
+        "password": PASSWORD,
+    }
+    return {"address": address, "imap": imap, **changes}
+
+
 class Prober:
     """One prober process with its configuration, journal and log in a directory of its own."""
+
+    command = ("-m", "probe", "run", "--config")
 
     def __init__(self, world: World, settings: dict[str, object], *, name: str = "prober") -> None:
         self.home = world.folder(name)
@@ -80,7 +89,7 @@ class Prober:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MAILPROBE_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "probe", "run", "--config", str(self.file)],
+                [sys.executable, *self.command, str(self.file)],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -128,6 +137,12 @@ class Prober:
     def scrape(self) -> Scrape:
         """All metrics at one moment."""
         return Scrape(self.get("/metrics"))
+
+    def evidence(self, node: str) -> str:
+        """What the status page says about the routes of a node, in words."""
+        lines = [line for line in self.get("/").split("<li>") if f"<b>{node}</b>" in line]
+        found = re.findall(r'<p class="evidence">(.*?)</p>', "".join(lines))
+        return html.unescape("\n".join(found))
 
     def expect(self, condition: object, what: str, *, within: float = 30.0) -> None:
         """Return as soon as the condition holds; the error ends with the prober's log."""

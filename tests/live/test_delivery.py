@@ -34,7 +34,8 @@ def delivered(scrape: Scrape, **labels: str) -> float:
 
 @pytest.fixture
 def prober(world: World, pool: Pool) -> Prober:
-    return world.run(Prober(world, configuration(pool)))
+    settings = configuration(pool, defaults={"interval": "1s", "deadline": "8s", "give_up": "10m"})
+    return world.run(Prober(world, settings))
 
 
 def test_every_node_delivers_and_the_account_adds_up(prober: Prober, pool: Pool) -> None:
@@ -53,14 +54,12 @@ def test_every_node_delivers_and_the_account_adds_up(prober: Prober, pool: Pool)
     assert states == dict.fromkeys(nodes, "ok")
 
 
-def test_the_measured_delay_is_that_of_the_maildir(world: World, pool: Pool) -> None:
-    settings = configuration(pool, defaults={"interval": "1s", "deadline": "8s", "give_up": "10m"})
-    prober = world.run(Prober(world, settings))
-    prober.expect(lambda: delivered(prober.scrape()) >= 45, "45 probes have arrived")
+def test_the_measured_delay_is_that_of_the_maildir(prober: Prober, pool: Pool) -> None:
+    prober.expect(lambda: delivered(prober.scrape()) >= 32, "32 probes have arrived")
     seen = sightings(prober)
     truth = tokens(pool)
     errors = [abs(seen[tag] - when) for tag, when in truth.items() if tag in seen]
-    assert len(errors) >= 40
+    assert len(errors) >= 30
     assert statistics.median(errors) < 0.050, f"median error {statistics.median(errors):.3f} s"
 
 

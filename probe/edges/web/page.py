@@ -38,6 +38,7 @@ def page(status: Status, now: float, external_url: str = "") -> str:
     sentence = _text(summary(status))
     base = html.escape(external_url)
     in_flight = sum(route.in_flight for route in routes)
+    notices = "".join(f"<p><b>{_text(notice)}</b></p>" for notice in status.notices)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -51,7 +52,7 @@ def page(status: Status, now: float, external_url: str = "") -> str:
 <header class="{status.state}">
 <h1>{sentence}</h1>
 <p>{_word(status.state)} for {_age(now - status.since)} · {_messages(in_flight)} in flight</p>
-</header>
+{notices}</header>
 <ul>{lines}</ul>
 <footer>{_left_out(routes[_MOST_SHOWN:])}
 <p>As of {rfc3339(now)} · <a href="{base}/api/v1/status">JSON</a> ·

@@ -7,13 +7,14 @@ A test builds what it needs on a `World`, which ends everything it was given:
         pool.nodes[1].pause_queue_manager()
 """
 
-from tests.live.world.authority import Certificate, CertificateAuthority
+from tests.certificates import Certificate, CertificateAuthority
 from tests.live.world.dovecot import PASSWORD, Delivered, Dovecot
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
+from tests.live.world.sink import RefusingSink
 
 __all__ = [
     "ADDRESSES",
@@ -27,6 +28,7 @@ __all__ = [
     "Nsd",
     "Pool",
     "Postfix",
+    "RefusingSink",
     "Server",
     "ServerFailed",
     "ServerMissing",

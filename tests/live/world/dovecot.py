@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.model import TlsMode
-from tests.live.world.authority import Certificate
+from tests.certificates import Certificate
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.server import Server, greets
 
 PASSWORD = "secret"
+JUNK = "Junk"
 OWNER = "mail"  # A user that every Debian has; Dovecot delivers and reads as it.
 
 CONFIGURATION = """\
@@ -50,7 +51,7 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  mailbox Junk {{
+  mailbox {junk} {{
     auto = create
     special_use = \\Junk
   }}
@@ -112,7 +113,11 @@ class Dovecot(Server):
         *,
         tls: TlsMode = TlsMode.NONE,
         certificate: Certificate | None = None,
+        password: str = PASSWORD,
+        junk: str = JUNK,
+        more: str = "",
     ) -> None:
+        """`more` is added to the configuration."""
         super().__init__(world.folder(name), binary="/usr/sbin/dovecot", package="dovecot-imapd")
         self.tls = tls
         self.address = LOOPBACK
@@ -120,6 +125,9 @@ class Dovecot(Server):
         self.lmtp_port = world.port()
         self.sasl_port = world.port()
         self._certificate = certificate
+        self._password = password
+        self._junk = junk
+        self._more = more
         self._mail = self.home / "mail"
         self._sieve = self.home / "sieve/before.sieve"
 
@@ -157,7 +165,8 @@ class Dovecot(Server):
             log=self.log,
             listen=self.address,
             mail=self._mail,
-            password=PASSWORD,
+            password=self._password,
+            junk=self._junk,
             owner=OWNER,
             sieve=self._sieve,
             plain_port=0 if implicit else self.imap_port,
@@ -165,7 +174,7 @@ class Dovecot(Server):
             lmtp_port=self.lmtp_port,
             sasl_port=self.sasl_port,
         )
-        return general + _ssl(self.tls, self._certificate)
+        return general + _ssl(self.tls, self._certificate) + self._more
 
     def _arguments(self) -> Sequence[str]:
         return ["-F", "-c", str(self.home / "dovecot.conf")]

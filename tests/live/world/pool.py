@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from probe.core.model import TlsMode
-from tests.live.world.authority import Certificate
+from tests.certificates import Certificate
 from tests.live.world.dovecot import Dovecot
 from tests.live.world.ground import World
 from tests.live.world.postfix import Postfix
@@ -28,21 +29,27 @@ class Pool:
         login: bool = False,
         dovecot: Dovecot | None = None,
         settings: Mapping[str, str] | None = None,
+        each: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        """`each`: by address, what is different about that node, as Postfix takes it."""
         self.dovecot = dovecot or Dovecot(world)
         self.port = world.port(*addresses)
+        own = each or {}
         self.nodes = tuple(
             Postfix(
                 world,
                 f"node{number}",
-                lmtp_port=self.dovecot.lmtp_port,
-                domains=domains,
-                address=address,
-                port=self.port,
-                tls=tls,
-                certificate=certificate,
-                sasl_port=self.dovecot.sasl_port if login else None,
-                settings=settings,
+                **{
+                    "lmtp_port": self.dovecot.lmtp_port,
+                    "domains": domains,
+                    "address": address,
+                    "port": self.port,
+                    "tls": tls,
+                    "certificate": certificate,
+                    "sasl_port": self.dovecot.sasl_port if login else None,
+                    "settings": settings,
+                    **own.get(address, {}),
+                },
             )
             for number, address in enumerate(addresses, start=1)
         )

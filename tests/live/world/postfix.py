@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from probe.core.model import TlsMode
-from tests.live.world.authority import Certificate
+from tests.certificates import Certificate
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.server import Server, greets
 
@@ -68,14 +68,14 @@ MAIN_CF = {
 
 
 class Postfix(Server):
-    """A Postfix of its own that relays to an LMTP server, with its log in `log`."""
+    """A Postfix of its own that relays to an LMTP server, or else to nowhere; its log is `log`."""
 
     def __init__(
         self,
         world: World,
         name: str,
         *,
-        lmtp_port: int,
+        lmtp_port: int | None = None,
         domains: Sequence[str] = ("box.test",),
         address: str = LOOPBACK,
         port: int | None = None,
@@ -98,7 +98,7 @@ class Postfix(Server):
             "maillog_file_prefixes": str(self.home),
             "myhostname": f"{name}.test",
             "relay_domains": ",".join(domains),
-            "transport_maps": f"inline:{{{_to_lmtp(domains, lmtp_port)}}}",
+            "transport_maps": f"inline:{{{_transports(domains, lmtp_port)}}}",
             **_tls(tls, certificate),
             **_sasl(sasl_port),
             **(settings or {}),
@@ -162,8 +162,9 @@ class Postfix(Server):
         return greets(self.address, self.port, greeting)
 
 
-def _to_lmtp(domains: Sequence[str], port: int) -> str:
-    return ", ".join(f"{domain}=lmtp:inet:{LOOPBACK}:{port}" for domain in domains)
+def _transports(domains: Sequence[str], lmtp_port: int | None) -> str:
+    way = "discard:" if lmtp_port is None else f"lmtp:inet:{LOOPBACK}:{lmtp_port}"
+    return ", ".join(f"{domain}={way}" for domain in domains)
 
 
 def _tls(mode: TlsMode, certificate: Certificate | None) -> dict[str, str]:

@@ -34,7 +34,7 @@ def wait_until(condition: Callable[[], bool], what: str, *, within: float = 10.0
 def greets(host: str, port: int, greeting: bytes) -> bool:
     """Whether a server speaks first, and begins with these bytes; with none, whether it listens."""
     try:
-        with socket.create_connection((host, port), timeout=2.0) as connection:
+        with socket.create_connection((host, port), timeout=5.0) as connection:
             return not greeting or connection.recv(len(greeting)) == greeting
     except OSError:
         return False

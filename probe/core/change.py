@@ -1,0 +1,59 @@
+"""What can become of a probe: the events that the ledger answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe.core.model import Bounce, Sighting
+from probe.core.record import Record, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The relay took the message with its final 250."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """First sighting."""
+
+    sighting: Sighting
+    seconds: float  # From acceptance, 0 or more.
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """One more copy."""
+
+    sighting: Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A DSN."""
+
+    bounce: Bounce
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """It will not be waited for any longer."""
+
+
+Event = Sent | Judged | Arrived | Copied | Returned | GaveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A probe as it is known now, and what made the difference."""
+
+    record: Record
+    events: tuple[Event, ...]
