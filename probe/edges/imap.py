@@ -14,7 +14,7 @@ from probe.core.sasl import telling
 from probe.edges.imap_grammar import folder_name, junk_name, quoted, readable
 from probe.edges.imap_session import ImapSession, within
 from probe.edges.imap_wire import Answer, Wire
-from probe.edges.tls import trusting
+from probe.edges.tls import certificate_end, trusting
 from probe.ports import (
     ImapFailure,
     ImapLoginRefused,
@@ -50,7 +50,13 @@ class ImapReader:
     async def open(self, folder: str) -> AsyncIterator[ImapSession]:
         """Connect, log in, select `folder`. Raises ImapFailure."""
         async with self._connection() as wire:
-            session = ImapSession(wire, folder_name(folder), self._deadline)
+            shown = wire.transport.get_extra_info("ssl_object")
+            session = ImapSession(
+                wire,
+                folder_name(folder),
+                self._deadline,
+                certificate_end=None if shown is None else certificate_end(shown),
+            )
             await session.select()
             yield session
 

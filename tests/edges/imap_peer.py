@@ -14,7 +14,7 @@ Write = asyncio.StreamWriter
 Script = Callable[[Read, Write], Awaitable[None]]
 
 CONTENT = b"Subject: x\r\n\r\nbody\r\n"
-CAPABILITIES = "IMAP4rev1 IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
+CAPABILITIES = "IMAP4rev1 QUOTA IDLE UIDPLUS SPECIAL-USE AUTH=PLAIN SASL-IR"
 
 
 @asynccontextmanager
@@ -60,6 +60,7 @@ def honest(**special: str | bytes) -> Script:
         "APPEND": "TAG OK [APPENDUID 7 12] in\r\n",
         "STORE": "TAG OK\r\n",
         "EXPUNGE": "TAG OK\r\n",
+        "GETQUOTAROOT": "* QUOTAROOT INBOX x\r\n* QUOTA x (STORAGE 1 4)\r\nTAG OK\r\n",
         "IDLE": "+ idling\r\n",
         "DONE": "TAG OK done\r\n",
         "LOGOUT": "* BYE\r\nTAG OK\r\n",
@@ -119,6 +120,7 @@ BROKEN = {
     ),
     "endless_line": (honest(NOOP="* " + "x" * 3_000_000), "line of more than"),
     "plus_for_nothing": (honest(NOOP="+ go on\r\n"), "nobody offered"),
+    "silent_quota": (honest(GETQUOTAROOT=""), "GETQUOTAROOT: no end"),
     "append_bye": (honest(APPEND="* BYE not here\r\n"), "not here"),
     "append_plus_twice": (honest(literal="+ a\r\n+ b\r\n"), "nobody offered"),
     "silent_expunge": (honest(EXPUNGE=""), "EXPUNGE: no end"),

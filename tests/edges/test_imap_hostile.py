@@ -36,6 +36,7 @@ async def use_all(reader: ImapReader) -> None:
         await session.search(1)
         await session.search_tagged(1, 3)
         await session.fetch([9], body=True)
+        await session.quota()
         await session.idle(0.01)
         await session.poll()
         await session.append(CONTENT)
