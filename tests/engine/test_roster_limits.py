@@ -28,10 +28,11 @@ class Carrier:
         self.carried: list[tuple[str, float]] = []
         self.gate: asyncio.Event | None = None
 
-    async def carry(self, route: Route, node: Node, slot: float) -> None:
+    async def carry(self, route: Route, node: Node, slot: float) -> bool:
         self.carried.append((node.name, slot))
         if self.gate is not None:
             await self.gate.wait()
+        return True
 
 
 class World:
