@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -14,8 +15,7 @@ from probe.app_reload import Again, InForce, Reloader
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
 from probe.core.ledger import Ledger
-from probe.core.model import Loop, UnknownCause
-from probe.core.record import Record
+from probe.core.model import Loop
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.journal import JournalLocked, SqliteJournal
@@ -24,6 +24,7 @@ from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
+from probe.engine.inheritance import inherit
 from probe.engine.learner import Learner
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
@@ -32,11 +33,11 @@ from probe.engine.roster import Roster
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Supervisor
 from probe.metrics import Exporter
-from probe.ports import Remembered, SecretUnreadable
+from probe.ports import SecretUnreadable
 
 log = logging.getLogger("probe.app")
 
-DRAIN = 1.5  # s that submissions under way are given when we stop.
+DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
 def run(settings: Settings, again: Again, in_force: InForce) -> int:
@@ -86,6 +87,7 @@ class App:
         Raises JournalLocked, PortTaken, BadCertificate, SecretUnreadable or OSError where it
         cannot begin.
         """
+        gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
         clock = SystemClock()
         journal = await SqliteJournal.open(self._settings.journal, clock)
         try:
@@ -163,7 +165,14 @@ class _Prober:
     ) -> None:
         """Take over what the last run left, open the pages, turn the loops until `stop`."""
         self._reloader.announce()
-        self._restore(self._remembered)
+        inherit(
+            self._remembered,
+            roster=self._roster,
+            learner=self._learner,
+            books=self._books,
+            journal=self._journal,
+            metrics=self._metrics,
+        )
         web = self._make_web()
         async with web:
             url = self._url(web)
@@ -228,29 +237,6 @@ class _Prober:
         return web
 
     # ---- beginning and ending
-
-    def _restore(self, remembered: Remembered) -> None:
-        for key, moment in remembered.last_success.items():
-            if self._roster.known(key):
-                self._books.ledger.levels.of(key).remember(moment)
-        for record in remembered.open:
-            self._take_over(record, clock_stepped=remembered.clock_stepped)
-        if remembered.open:
-            log.info("%d probes of the last run are still open.", len(remembered.open))
-
-    def _take_over(self, record: Record, *, clock_stepped: bool) -> None:
-        key = record.probe.route
-        if not self._roster.known(key):
-            change = self._books.ledger.restore(record, UnknownCause.CONFIG)
-            self._journal.save(change.record)
-            self._books.drop(key)
-            return
-        self._roster.adopt(key)
-        self._learner.adopt(key.relay, record.learned)
-        if record.undecided:
-            self._metrics.scheduled(key)
-        cause = UnknownCause.CLOCK if clock_stepped else None
-        self._books.post([self._books.ledger.restore(record, cause)])
 
     def _url(self, web: WebServer) -> str:
         scheme = "http" if self._setup.certificate is None else "https"

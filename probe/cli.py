@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -118,12 +119,14 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from probe.config import load
     from probe.edges.log import configure
 
-    def begin_log(settings: Settings) -> None:
+    def in_force(settings: Settings) -> None:
         level = arguments.log_level or settings.log_level
         configure(level, arguments.log_format or settings.log_format)
+        for warning in settings.warnings:
+            logging.getLogger("probe.config").warning("%s", warning)
 
-    begin_log(settings)
-    return run(settings, lambda: load(settings.source, environ), begin_log)
+    in_force(settings)
+    return run(settings, lambda: load(settings.source, environ), in_force)
 
 
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -166,6 +169,8 @@ def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = _load(arguments.config, environ)
     if settings is None:
         return _UNUSABLE
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     counts = ", ".join(
         _counted(number, word)
         for number, word in (
@@ -194,17 +199,14 @@ def _schema(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _load(path: str | None, environ: Mapping[str, str]) -> Settings | None:
-    """The configuration, its warnings told; or None, its errors told."""
+    """The configuration, or None, its errors told."""
     from probe.config import ConfigError, load
 
     try:
-        settings = load(path or environ.get("MAILPROBE_CONFIG") or DEFAULT_CONFIG, environ)
+        return load(path or environ.get("MAILPROBE_CONFIG") or DEFAULT_CONFIG, environ)
     except ConfigError as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return None
-    for warning in settings.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    return settings
 
 
 def _counted(number: int, word: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from probe.core.model import (
@@ -213,6 +213,7 @@ class Remembered:
     accepted_before: dict[tuple[str, str, str, str], float]  # relay, node, sender, mailbox: when.
     stopped: float | None  # When the last run's journal was last written to.
     clock_stepped: bool  # The wall clock stepped between that moment and now.
+    began: dict[RouteKey, float] = field(default_factory=dict)  # Routes without any success: since.
 
 
 class Journal(Protocol):

@@ -14,24 +14,26 @@ from probe.ports import Remembered
 
 NOTHING = Remembered((), {}, {}, None, False)
 
+_FIRST = "SELECT launched FROM probes WHERE route = routes.id ORDER BY sequence LIMIT 1"
 _TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
 
 
 def remember(file: JournalFile, most: int) -> Remembered:
     """What the last run left; of what is open the newest `most`. Raises Trouble, Unfit."""
-    meta, accepted = file.meta(), _moments(file, "accepted")
+    meta, accepted = file.meta(), _stored(file, "accepted")
     with sensible():
         stopped = None if "wall" not in meta else float(meta["wall"] or 0)
         stepped = stopped is not None and _stepped(file, meta, stopped)
     return Remembered(
         open=tuple(reversed(list(file.records("open ORDER BY sequence DESC LIMIT ?", [most])))),
-        last_success=_moments(file, "succeeded"),
+        last_success=_stored(file, "succeeded"),
         accepted_before={
             (key.relay, key.node, key.sender, key.mailbox): moment
             for key, moment in accepted.items()
         },
         stopped=None if stopped is None else stopped - file.offset,
         clock_stepped=stepped,
+        began=_moments(file, f"({_FIRST}) AS began", "succeeded IS NULL AND began IS NOT NULL"),
     )
 
 
@@ -42,15 +44,18 @@ def salvage(file: JournalFile) -> Changes:
         saved.positions = {(p.mailbox, p.folder): p for p in file.positions()}
         kept = [kept_of(row, file.offset) for row in file.select(SELECT_PLACES)]
         saved.kept = {one.place: one for one in kept}
-        saved.successes = _moments(file, "succeeded")
-        saved.acceptances = _moments(file, "accepted")
+        saved.successes = _stored(file, "succeeded")
+        saved.acceptances = _stored(file, "accepted")
         saved.records = {record.probe.sequence: record for record in file.records("open")}
     return saved
 
 
-def _moments(file: JournalFile, column: str) -> dict[RouteKey, float]:
-    sql = f"SELECT {column}, relay, node, sender, mailbox FROM routes"
-    rows = file.select(f"{sql} WHERE {column} IS NOT NULL")
+def _stored(file: JournalFile, column: str) -> dict[RouteKey, float]:
+    return _moments(file, column, f"{column} IS NOT NULL")
+
+
+def _moments(file: JournalFile, column: str, where: str) -> dict[RouteKey, float]:
+    rows = file.select(f"SELECT {column}, relay, node, sender, mailbox FROM routes WHERE {where}")
     with sensible():
         return {
             RouteKey(*(str(name) for name in names)): float(moment or 0) - file.offset

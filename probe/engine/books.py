@@ -36,13 +36,20 @@ class Books:
     def __init__(self, ledger: Ledger, *, journal: Journal, metrics: Metrics, clock: Clock) -> None:
         self.ledger = ledger
         self.histories: dict[RouteKey, History] = {}
+        self._began: dict[RouteKey, float] = {}
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
 
+    def remember(self, route: RouteKey, began: float) -> None:
+        """When a route began that has not succeeded since."""
+        self._began[route] = began
+
     def open(self, route: RouteKey) -> None:
         """A route is in force."""
-        self.histories.setdefault(route, History(began=self._clock.now())).in_force = True
+        now = self._clock.now()
+        history = History(began=min(now, self._began.pop(route, now)))
+        self.histories.setdefault(route, history).in_force = True
 
     def retire(self, route: RouteKey) -> None:
         """A route is no longer in force."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -121,6 +122,17 @@ def test_run_hands_the_settings_over_can_read_them_again_and_returns_its_code(go
     end = process("run", "--config", good, before=STAND_INS)
 
     assert (end.returncode, end.stdout) == (7, "log info logfmt\n" * 2 + "fra1 []\n")
+
+
+def test_run_tells_warnings_in_its_log(good: str) -> None:
+    module = "import types\nsys.modules['probe.app'] = types.SimpleNamespace(run=lambda *_: 7)"
+    end = process("run", "--config", good, before=module)
+
+    assert end.returncode == 7
+    (line,) = end.stderr.splitlines()
+    assert re.fullmatch(
+        r'ts=\S+ level=warning logger=probe.config msg="relays.pool: the password .*"', line
+    )
 
 
 @pytest.mark.parametrize("late", [False, True])

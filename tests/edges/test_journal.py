@@ -113,6 +113,16 @@ async def test_successes_and_acceptances_follow_from_the_records(tmp_path: Path)
         assert remembered.accepted_before == {names: NOW + 1}
 
 
+async def test_a_route_without_any_success_began_with_its_first_probe(tmp_path: Path) -> None:
+    other = replace(ROUTE, node="192.0.2.2")
+    async with opened(tmp_path / "j") as journal:
+        for sequence in (3, 4):
+            journal.save(Record(probe(sequence, launched=NOW + sequence, route=other)))
+        journal.save(Record(probe(5), accepted=NOW, verdict=Good(), arrived=NOW))
+    async with opened(tmp_path / "j") as journal:
+        assert journal.load().began == {other: NOW + 3}
+
+
 async def test_sequence_numbers_are_never_given_twice(tmp_path: Path) -> None:
     greatest = -1
     for _ in range(3):

@@ -15,7 +15,8 @@ import pytest
 from probe.core.model import State
 from probe.core.status import Health, Status
 from probe.edges.web import BadCertificate, Certificate, WebServer, door
-from tests.certificates import Authority, Issued
+from tests.certificates import Certificate as Issued
+from tests.certificates import CertificateAuthority
 
 REQUEST = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 STRICT = {
@@ -240,8 +241,8 @@ async def test_an_endless_header_is_not_kept(server: WebServer) -> None:
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
 class Files:
@@ -253,32 +254,30 @@ class Files:
         self.put(issued)
 
     def put(self, issued: Issued) -> None:
-        self.certificate.write_bytes(issued.certificate.read_bytes())
-        self.key.write_bytes(issued.key.read_bytes())
+        self.certificate.write_bytes(issued.chain_file.read_bytes())
+        self.key.write_bytes(issued.key_file.read_bytes())
 
     def read(self) -> Certificate:
         return Certificate(str(self.certificate), str(self.key), now=lambda: self.now)
 
 
 @pytest.fixture
-def files(tmp_path: Path, authority: Authority) -> Files:
+def files(tmp_path: Path, authority: CertificateAuthority) -> Files:
     return Files(tmp_path, authority.issue("pages.test"))
 
 
-def trusting(authority: Authority) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=authority.ca_file)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
+def trusting(authority: CertificateAuthority) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority.ca_file)
 
 
-async def serial(server: WebServer, authority: Authority) -> str:
+async def serial(server: WebServer, authority: CertificateAuthority) -> str:
     """The serial number of the certificate that the server shows now."""
     async with connected(server, trusting(authority)) as client:
         return str(client.writer.get_extra_info("peercert")["serialNumber"])
 
 
 async def test_over_tls_answers_are_as_strict_and_say_so(
-    files: Files, authority: Authority
+    files: Files, authority: CertificateAuthority
 ) -> None:
     async with serving(files.read()) as server, connected(server, trusting(authority)) as client:
         assert client.writer.get_extra_info("cipher")[1] in ("TLSv1.2", "TLSv1.3")
@@ -296,7 +295,7 @@ def test_old_tls_is_refused(files: Files) -> None:
 
 
 async def test_a_renewed_certificate_is_shown_without_a_restart(
-    files: Files, authority: Authority
+    files: Files, authority: CertificateAuthority
 ) -> None:
     async with serving(files.read()) as server:
         first = await serial(server, authority)
@@ -307,17 +306,17 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
 
 
 async def test_a_bad_renewal_changes_nothing_and_is_said_once(
-    files: Files, authority: Authority, caplog: pytest.LogCaptureFixture
+    files: Files, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(files.read()) as server:
         first = await serial(server, authority)
         good = authority.issue("pages.test")
-        files.certificate.write_bytes(good.certificate.read_bytes())
+        files.certificate.write_bytes(good.chain_file.read_bytes())
         for _ in range(3):
             files.now += 1.0
             assert await serial(server, authority) == first
         assert ["the former certificate stays" in message for message in caplog.messages] == [True]
-        files.key.write_bytes(good.key.read_bytes())
+        files.key.write_bytes(good.key_file.read_bytes())
         files.now += 1.0
         assert await serial(server, authority) != first
         files.key.unlink()
@@ -343,7 +342,9 @@ async def test_clear_text_to_tls_is_ended(files: Files) -> None:
         await until(lambda: server.connections == 0)
 
 
-async def test_silent_handshakes_do_not_keep_others_out(files: Files, authority: Authority) -> None:
+async def test_silent_handshakes_do_not_keep_others_out(
+    files: Files, authority: CertificateAuthority
+) -> None:
     async with serving(files.read()) as server:
         silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(120)]
         await until(lambda: server.connections == door.MOST)
@@ -355,13 +356,15 @@ async def test_silent_handshakes_do_not_keep_others_out(files: Files, authority:
 
 
 @pytest.mark.parametrize("wrong", ["missing", "garbage", "another key"])
-def test_bad_files_are_no_certificate(files: Files, authority: Authority, wrong: str) -> None:
+def test_bad_files_are_no_certificate(
+    files: Files, authority: CertificateAuthority, wrong: str
+) -> None:
     match wrong:
         case "missing":
             files.key.unlink()
         case "garbage":
             files.certificate.write_text("x")
         case _:
-            files.key.write_bytes(authority.issue("other").key.read_bytes())
+            files.key.write_bytes(authority.issue("other").key_file.read_bytes())
     with pytest.raises(BadCertificate, match=r"web\.tls: .*our\.pem and .*our\.key "):
         files.read()

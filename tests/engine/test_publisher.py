@@ -74,9 +74,11 @@ async def test_the_account_is_shown_as_it_is_and_a_retired_route_as_long_as_it_h
     assert world.metrics.count("level", KEY) == 1
     world.roster.retired(NODE)
     await world.turn()
+    world.publisher.publish()
     assert world.metrics.count("level", KEY) == 2
     world.books.post(world.ledger.abandoned(1))
     await world.turn(2)
+    world.publisher.publish()
     assert world.metrics.count("level", KEY) == 2
     assert world.metrics.count("forget_route", KEY) == 1
 

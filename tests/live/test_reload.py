@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import Authority
+from tests.certificates import CertificateAuthority
 from tests.live.prober import KEY, Prober, Scrape, configuration, relay
 from tests.live.world import LOOPBACK, Pool, World
 
@@ -140,8 +140,8 @@ def test_a_hundred_reloads_under_load_lose_nothing(prober: Prober, calm_pool: Po
     assert scrape.sum("mailprobe_lost_total") == 0
     assert scrape.sum("mailprobe_duplicates_total") == 0
     assert scrape.sum("mailprobe_unmatched_total") == 0
-    assert scrape.sum("mailprobe_loop_errors_total") == 0, prober.log_end()
-    assert "Traceback" not in prober.log.read_text()
+    broken = [line for line in prober.log.read_text().splitlines() if "Traceback" in line]
+    assert scrape.sum("mailprobe_loop_errors_total") == len(broken) == 0, broken
     assert memory(prober) - began < 15_000, "KiB in a hundred reloads"
     assert prober.stop()[1] < 5
 
@@ -282,7 +282,7 @@ def test_what_needs_a_restart_is_said(prober: Prober, calm_pool: Pool) -> None:
 def test_a_login_and_tls_can_be_switched_on(
     prober: Prober, calm_pool: Pool, tmp_path: Path
 ) -> None:
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     issued = authority.issue(LOOPBACK)
     listening = {"listen": f"{LOOPBACK}:{prober.port}"}
     guarded = {**listening, "basic_auth": {"username": "ops", "password": "hunter2"}}
@@ -292,11 +292,10 @@ def test_a_login_and_tls_can_be_switched_on(
     assert prober.get("/-/healthy") == "healthy\n"
     assert post(prober)[0] == 401
 
-    files = {"cert_file": str(issued.certificate), "key_file": str(issued.key)}
+    files = {"cert_file": str(issued.chain_file), "key_file": str(issued.key_file)}
     prober.write(settings(calm_pool, web={**listening, "tls": files}))
     os.kill(prober.pid, signal.SIGHUP)
     trusting = ssl.create_default_context(cafile=authority.ca_file)
-    trusting.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
     def answers() -> bool:
         try:
