@@ -9,6 +9,8 @@ from probe.core.attic import Lapse
 from probe.core.model import RouteKey
 from probe.core.record import Good, Record
 
+_SLACK = 16  # So many that wait no longer may be left among those that do.
+
 
 @dataclass(slots=True)
 class Flight:
@@ -48,12 +50,7 @@ class RouteLevel:
         """
         if self.shelved and self.shelved_to > self.newest:
             return max(self.shelved_from, self.newest)
-        while self.waiting:
-            accepted, sequence = self.waiting[0]
-            if accepted > self.newest and sequence in self.flying:
-                return accepted
-            heapq.heappop(self.waiting)
-        return None
+        return self.waiting[0][0] if self.waiting else None
 
     def change(self, old: Record | None, new: Record) -> None:
         """A record of this route has changed."""
@@ -74,6 +71,18 @@ class RouteLevel:
             self.newest = max(self.newest, new.accepted)
         if isinstance(new.verdict, Good) and new.accepted is not None:
             self.last_success = max(self.last_success or new.accepted, new.accepted)
+        self._trim()
+
+    def _trim(self) -> None:
+        """Of those that wait, the first is in flight and younger than the newest arrival."""
+        if len(self.waiting) > 2 * len(self.flying) + _SLACK:  # Behind one that is stuck.
+            self.waiting = [one for one in self.waiting if one[1] in self.flying]
+            heapq.heapify(self.waiting)
+        while self.waiting:
+            accepted, sequence = self.waiting[0]
+            if accepted > self.newest and sequence in self.flying:
+                return
+            heapq.heappop(self.waiting)
 
     def _attribute(self, record: Record, sign: int) -> None:
         """One more or less of such a record for its learned node."""
@@ -91,10 +100,12 @@ class RouteLevel:
     def remember(self, success: float) -> None:
         """The newest success of the last run: what was sent before it is not unanswered."""
         self.last_success, self.newest = success, max(self.newest, success)
+        self._trim()
 
     def shelve(self, sequence: int, accepted: float) -> None:
         """A probe in flight has gone to the attic."""
         self.flying.discard(sequence)
+        self._trim()
         self.shelved_from = min(self.shelved_from, accepted) if self.shelved else accepted
         self.shelved_to = max(self.shelved_to, accepted) if self.shelved else accepted
         self.shelved += 1

@@ -425,6 +425,28 @@ def test_oldest_unanswered_looks_only_past_the_newest_arrival() -> None:
     assert level.oldest_unanswered is None
 
 
+def test_what_has_arrived_is_not_remembered_though_nobody_asks() -> None:
+    world = World()
+    level = world.ledger.levels.of(KEY)
+    for sequence in range(1, 50):
+        at = 100.0 + sequence
+        world.launch(a_probe(sequence, at)).submit(accepted(at), sequence)
+        world.see(a_sighting(sequence, at + 0.5, uid=sequence))
+    assert level.waiting == [] and level.flying == set()
+
+
+def test_what_bounces_behind_one_that_is_stuck_is_not_remembered_either() -> None:
+    world = World().launch().submit(accepted())
+    level = world.ledger.levels.of(KEY)
+    for sequence in range(2, 60):
+        at = 100.0 + sequence
+        world.launch(a_probe(sequence, at)).submit(accepted(at), sequence)
+        bounce = Bounce(sequence, Place("back", "INBOX", 1, sequence), at, "failed", "5.1.1")
+        world.changes.append(world.ledger.bounced(bounce, world.last(sequence)))
+    assert level.oldest_unanswered == 100.2
+    assert len(level.waiting) < 20
+
+
 STEPS = st.lists(
     st.sampled_from(["accept", "refuse", "lose", "see", "copy", "read", "blind", "tick", "bounce"]),
     max_size=25,

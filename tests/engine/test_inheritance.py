@@ -5,6 +5,7 @@ from dataclasses import replace
 from probe.core.model import Probe, RouteKey
 from probe.core.record import Record
 from probe.engine.inheritance import inherit
+from probe.engine.learner import Learner
 from probe.ports import Remembered
 from tests.engine.test_roster import World
 from tests.engine.world import KEY, NODE
@@ -17,6 +18,7 @@ def inherited(remembered: Remembered) -> World:
     inherit(
         remembered,
         roster=world.roster,
+        learner=Learner([], books=world.books, metrics=world.metrics, clock=world.clock),
         books=world.books,
         journal=world.journal,
         metrics=world.metrics,
