@@ -81,3 +81,14 @@ def test_what_the_last_run_left_by_a_node_is_shown_again() -> None:
     world.learner.adopt("pool", "mx1.test")
     world.learner.adopt("pool", "")
     assert world.shown() == {"mx1.test": 0}
+
+
+def test_what_was_learned_of_a_relay_that_goes_is_forgotten() -> None:
+    world = World()
+    world.take("mx1.test")
+    world.learner.follow([BALANCER])
+    assert world.shown() == {"mx1.test": 1}
+    world.learner.follow([RELAY])
+    assert world.metrics.count("retire_node") == 1
+    assert world.shown() == {}
+    assert world.learner.node_of(NODE, attempt("mx1.test")) == ""
