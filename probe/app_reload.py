@@ -116,8 +116,6 @@ class Reloader:
         self.announce()
         setup.guard(self._web)
         self._in_force(setup.settings)
-        for warning in setup.settings.warnings:
-            log.warning("%s", warning)
 
     def _make_inspector(self, former: Inspector | None) -> Inspector:
         return Inspector(

@@ -138,14 +138,14 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from probe.config import load
     from probe.edges.log import configure
 
-    def begin_log(settings: Settings) -> None:
+    def in_force(settings: Settings) -> None:
         level = arguments.log_level or settings.log_level
         configure(level, arguments.log_format or settings.log_format)
+        for warning in settings.warnings:
+            logging.getLogger("probe.config").warning("%s", warning)
 
-    begin_log(settings)
-    for warning in settings.warnings:
-        logging.getLogger("probe.config").warning("%s", warning)
-    return run(settings, lambda: load(settings.source, environ), begin_log)
+    in_force(settings)
+    return run(settings, lambda: load(settings.source, environ), in_force)
 
 
 def _plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -151,3 +151,13 @@ def test_a_record_that_only_the_journal_has_changes_no_account() -> None:
     crowd.see(a_sighting(77, 300.0), forgotten)
     assert crowd.last(77).settled and crowd.verdicts == []
     assert crowd.ledger.levels.of(KEY).empty
+
+
+def test_what_is_in_the_attic_of_a_route_that_goes_is_not_waited_for() -> None:
+    crowd = a_crowd()
+    crowd.changes = crowd.ledger.dismiss(lambda key: key == KEY)
+    assert crowd.ledger.levels.of(KEY).empty and not len(crowd.ledger)
+    assert crowd.ledger.levels.mailbox("corp").expected == 0
+    crowd.pass_by(109.0 + GIVE_UP + WIDTH)
+    assert [shelf for shelf in crowd.ledger.lapse() if shelf.lapses] == []
+    assert crowd.count(GaveUp) == 0

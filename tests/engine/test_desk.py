@@ -279,3 +279,22 @@ async def test_what_we_were_killed_in_is_accounted_for_when_it_arrives() -> None
     world.clock.moment += 100.0
     await world.receive(letter.content, uid=2)
     assert world.verdict(late) == Unknown(UnknownCause.PROBER)
+
+
+async def test_a_message_is_not_held_against_what_its_sender_has_become() -> None:
+    world = World(replace(SENDER, address="before@shop.example"))
+    old, old_letter = world.submit()
+    world.clock.moment += 1.0
+    world.desk.follow(
+        keys=[b"a new key, and then", SECRET],
+        lifetime=WEEK,
+        senders={"shop": SENDER},
+        mailboxes=world.mailboxes,
+        wakes=world.desk._wakes,
+    )
+    world.clock.moment += 1.0
+    new, new_letter = world.submit()
+    await world.receive(old_letter.content)
+    await world.receive(new_letter.content, uid=2)
+    assert world.verdict(old) == Good()
+    assert world.verdict(new) == Bad(Reason.CONTENT), "what is sent now is compared as ever"

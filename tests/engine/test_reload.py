@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -337,3 +337,27 @@ async def test_a_loop_that_is_replaced_has_ended_before_the_next_begins() -> Non
         crew.dismiss()
         crew.start(Loop.WATCHER, "late", second)
     assert steps == ["first ended", "second began"]
+
+
+async def test_a_loop_is_ended_though_a_timeout_of_its_own_has_just_fired() -> None:
+    turns = 0
+
+    async def turn(_: Beat) -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0):
+                    await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        crew = Crew(group, Supervisor(clock=HandTurnedClock(), metrics=FakeMetrics()))
+        crew.start(Loop.WATCHER, "corp inbox", turn)
+        while not any(task.cancelling() for task in asyncio.all_tasks()):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        crew.stop(Loop.WATCHER, "corp inbox")
+        await settle()
+        before = turns
+        await settle()
+        assert turns == before
+        crew.dismiss()

@@ -140,8 +140,8 @@ def test_a_hundred_reloads_under_load_lose_nothing(prober: Prober, calm_pool: Po
     assert scrape.sum("mailprobe_lost_total") == 0
     assert scrape.sum("mailprobe_duplicates_total") == 0
     assert scrape.sum("mailprobe_unmatched_total") == 0
-    assert scrape.sum("mailprobe_loop_errors_total") == 0, prober.log_end()
-    assert "Traceback" not in prober.log.read_text()
+    broken = [line for line in prober.log.read_text().splitlines() if "Traceback" in line]
+    assert scrape.sum("mailprobe_loop_errors_total") == len(broken) == 0, broken
     assert memory(prober) - began < 15_000, "KiB in a hundred reloads"
     assert prober.stop()[1] < 5
 
@@ -296,7 +296,6 @@ def test_a_login_and_tls_can_be_switched_on(
     prober.write(settings(calm_pool, web={**listening, "tls": files}))
     os.kill(prober.pid, signal.SIGHUP)
     trusting = ssl.create_default_context(cafile=authority.ca_file)
-    trusting.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
     def answers() -> bool:
         try:
