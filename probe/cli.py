@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from probe.config import Settings
 
 DEFAULT_CONFIG = "/etc/mailprobe/mailprobe.yaml"
+DEFAULT_HEALTH = "http://127.0.0.1:9841/-/healthy"
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("logfmt", "json")
 
@@ -61,8 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_plan(commands)
     _add_demo(commands)
     _add_config(commands)
+    _add_healthcheck(commands)
     return parser
 
 
@@ -86,6 +90,22 @@ def _add_run(commands: Commands) -> None:
     run = _add_command(commands, "run", about)
     run.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
     run.set_defaults(command=_run)
+
+
+def _add_plan(commands: Commands) -> None:
+    about = "messages a day, number of series, expected detection times"
+    plan = _add_command(commands, "plan", about)
+    plan.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    plan.add_argument("--json", action="store_true", help="for programs")
+    plan.set_defaults(command=_plan)
+
+
+def _add_healthcheck(commands: Commands) -> None:
+    check = _add_command(commands, "healthcheck", "0 if a running prober is healthy, else 1")
+    check.add_argument(
+        "--url", metavar="URL", help=f"default: MAILPROBE_HEALTHCHECK_URL, then {DEFAULT_HEALTH}"
+    )
+    check.set_defaults(command=_healthcheck)
 
 
 def _add_demo(commands: Commands) -> None:
@@ -115,12 +135,32 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if settings is None:
         return _UNUSABLE
     from probe.app import run
+    from probe.config import load
     from probe.edges.log import configure
 
-    configure(
-        arguments.log_level or settings.log_level, arguments.log_format or settings.log_format
-    )
-    return run(settings)
+    def begin_log(settings: Settings) -> None:
+        level = arguments.log_level or settings.log_level
+        configure(level, arguments.log_format or settings.log_format)
+
+    begin_log(settings)
+    for warning in settings.warnings:
+        logging.getLogger("probe.config").warning("%s", warning)
+    return run(settings, lambda: load(settings.source, environ), begin_log)
+
+
+def _plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = _load(arguments.config, environ)
+    if settings is None:
+        return _UNUSABLE
+    from probe.cli_plan import plan
+
+    return plan(settings, as_json=arguments.json)
+
+
+def _healthcheck(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from probe.cli_healthcheck import healthcheck
+
+    return healthcheck(arguments.url or environ.get("MAILPROBE_HEALTHCHECK_URL") or DEFAULT_HEALTH)
 
 
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -163,6 +203,8 @@ def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = _load(arguments.config, environ)
     if settings is None:
         return _UNUSABLE
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     counts = ", ".join(
         _counted(number, word)
         for number, word in (
@@ -191,17 +233,14 @@ def _schema(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _load(path: str | None, environ: Mapping[str, str]) -> Settings | None:
-    """The configuration, its warnings told; or None, its errors told."""
+    """The configuration, or None, its errors told."""
     from probe.config import ConfigError, load
 
     try:
-        settings = load(path or environ.get("MAILPROBE_CONFIG") or DEFAULT_CONFIG, environ)
+        return load(path or environ.get("MAILPROBE_CONFIG") or DEFAULT_CONFIG, environ)
     except ConfigError as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return None
-    for warning in settings.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    return settings
 
 
 def _counted(number: int, word: str) -> str:

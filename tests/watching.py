@@ -58,6 +58,8 @@ class Taker:
     taken: list[Taken] = field(default_factory=list)
     proofs: list[float] = field(default_factory=list)
     blind: list[tuple[float, str]] = field(default_factory=list)
+    shares: list[tuple[float, float | None]] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
     missing: int = 0
     refusing: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,6 +95,13 @@ class Taker:
     def absent(self, mailbox: str, folder: Folder) -> None:
         self.missing += 1
         self.changed.set()
+
+    def filled(self, mailbox: str, share: float | None) -> None:
+        self.shares.append((self.clock.now(), share))
+        self.changed.set()
+
+    def certified(self, mailbox: str, end: float) -> None:
+        self.ends.append(end)
 
     @property
     def uids(self) -> list[int]:

@@ -18,6 +18,7 @@ from probe.config.shape import LATER, is_secret, variables
 NAMED = ("relays", "senders", "mailboxes")
 
 _DELIMITER = "__"
+_OTHERS = ("CONFIG", "HEALTHCHECK_URL")  # What the command line reads.
 _NOT_OURS = ("PORT", "SERVICE_")  # What Kubernetes sets for a Service of our name.
 
 
@@ -104,7 +105,7 @@ class _Variables(EnvSettingsSource):
 
 def _is_ours(name: str) -> bool:
     rest = name.removeprefix(PREFIX)
-    return name.startswith(PREFIX) and rest != "CONFIG" and not rest.startswith(_NOT_OURS)
+    return name.startswith(PREFIX) and rest not in _OTHERS and not rest.startswith(_NOT_OURS)
 
 
 def _rest(name: str) -> str:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from probe.config.kind import (
     Auth,
     CaFile,
+    Count,
     Deadline,
     Email,
     Endpoint,
@@ -36,6 +37,7 @@ from probe.config.kind import (
     Text,
     Timeout,
     Tls,
+    Url,
     Version,
     Word,
 )
@@ -58,13 +60,45 @@ class Section(BaseModel):
     later: ClassVar[frozenset[str]] = frozenset()
 
 
+class BasicAuth(Section):
+    """Who may see the pages."""
+
+    username: Text = Field(description="Who logs in.", examples=["prometheus"])
+    password: Password = Field(
+        description="Itself, or {file: /run/secrets/web}, which is read again for each request.",
+        examples=["replace-this"],
+    )
+
+
+class WebTls(Section):
+    """Our own certificate."""
+
+    cert_file: Text = Field(
+        description="The certificate with its chain, in PEM.", examples=["/etc/ssl/mailprobe.pem"]
+    )
+    key_file: Text = Field(
+        description="Its key, without a password.", examples=["/etc/ssl/mailprobe.key"]
+    )
+
+
 class Web(Section):
     """Where metrics and pages are served."""
 
-    later = frozenset({"external_url", "basic_auth", "tls"})
-
     listen: Endpoint = Field(
         default="127.0.0.1:9841", description="HOST:PORT; 0.0.0.0:9841 for all addresses."
+    )
+    external_url: Url | None = Field(
+        default=None,
+        description="What the links of the pages begin with, where a proxy stands before them.",
+        examples=["https://ops.example/mailprobe"],
+    )
+    basic_auth: BasicAuth | None = Field(
+        default=None,
+        description="Who may see the pages, but for /-/healthy and /-/ready, which are for all.",
+    )
+    tls: WebTls | None = Field(
+        default=None,
+        description="Serve with TLS 1.2 or newer; the files are read again when they change.",
     )
 
 
@@ -94,10 +128,29 @@ class Timeouts(Section):
     hard: Timeout = Field(default=60.0, description="Until then even a slow phase is watched.")
 
 
+class Limits(Section):
+    """What a relay may take from us."""
+
+    per_minute: Count | None = Field(
+        default=None,
+        description="Messages in any minute; slots come as much more rarely as is needed.",
+        examples=[60],
+    )
+    per_day: Count | None = Field(
+        default=None, description="Likewise in any 24 hours.", examples=[20000]
+    )
+    connections: Count | None = Field(
+        default=None,
+        description="Submissions at a time; a slot that must wait longer than its interval is"
+        " skipped.",
+        examples=[10],
+    )
+
+
 class Relay(Section):
     """An SMTP service that probes are submitted to."""
 
-    later = frozenset({"limits", "api"})
+    later = frozenset({"api"})
 
     host: Host = Field(
         description="The name that TLS is verified against.", examples=["smtp.example.com"]
@@ -148,6 +201,9 @@ class Relay(Section):
     )
     source_address: Ip | None = Field(
         default=None, description="The address of ours to connect from.", examples=["192.0.2.7"]
+    )
+    limits: Limits = Field(
+        default_factory=Limits, description="How much the relay may take; by default anything."
     )
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long a phase may take.")
     role: RelayRole = Field(default=Role.PRIMARY, description="primary or standby.")
@@ -207,8 +263,6 @@ class Folders(Section):
 class Mailbox(Section):
     """Where probes arrive."""
 
-    later = frozenset({"per_day"})
-
     address: Email = Field(description="RCPT TO, exactly.", examples=["probe@corp.example"])
     imap: Imap = Field(description="How it is read.")
     folders: Folders = Field(default_factory=Folders, description="Where probes are looked for.")
@@ -223,6 +277,12 @@ class Mailbox(Section):
     )
     deadline: Deadline | None = Field(default=None, description="Likewise.", examples=["120s"])
     give_up: GiveUp | None = Field(default=None, description="Likewise.", examples=["24h"])
+    per_day: Count | None = Field(
+        default=None,
+        description="Messages in any 24 hours, over all its routes; by default 2000 where the"
+        " address or its MX is Gmail's, Microsoft's, Yahoo's or Apple's, else without limit.",
+        examples=[2000],
+    )
     keep: Keep = Field(default=_HOUR, description="How long delivered probes stay in the mailbox.")
     keep_failed: Keep = Field(default=7 * _DAY, description="How long the others stay.")
 

@@ -78,11 +78,15 @@ Ip = Annotated[str, PlainValidator(scalar.ip), _text()]
 Host = Annotated[str, PlainValidator(scalar.host), _text()]
 Email = Annotated[str, PlainValidator(scalar.email), _text("^[^@]+@[^@]+$")]
 Endpoint = Annotated[str, PlainValidator(scalar.endpoint), _text()]
+Url = Annotated[str, PlainValidator(scalar.url), _text("^https?://")]
 CaFile = Annotated[str, PlainValidator(scalar.ca_file), _text()]
 Port = Annotated[
     int,
     PlainValidator(scalar.port),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535}),
+]
+Count = Annotated[
+    int, PlainValidator(scalar.count), WithJsonSchema({"type": "integer", "minimum": 1})
 ]
 Nameservers = Annotated[
     tuple[str, ...], PlainValidator(_nameservers), WithJsonSchema(_several({"type": "string"}))

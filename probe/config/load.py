@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
 from probe.config.check import conflicts, warnings
 from probe.config.document import MAX_BYTES, Document, Malformed, parse
 from probe.config.environment import NAMED, Layer, environment, merged, secrets_dir
 from probe.config.problem import ConfigError, Finding, Path, Problem, dotted
+from probe.config.provider import bulk
 from probe.config.settings import Settings, settings
 from probe.config.validation import validated
 
@@ -29,7 +30,8 @@ def load(path: str, environ: Mapping[str, str]) -> Settings:
     if known:
         raise ConfigError(_Places(path, document, (secrets, variables)).problems(known))
     hints = (*variables.warnings, *_additions(variables, document), *secrets.warnings)
-    return settings(path, file, (*hints, *warnings(file)))
+    made = settings(path, file, (*hints, *warnings(file)))
+    return replace(made, warnings=(*made.warnings, *bulk(made)))
 
 
 def _additions(variables: Layer, document: Document) -> Iterator[str]:

@@ -91,6 +91,14 @@ def port(value: object) -> int:
     return int(text)
 
 
+def count(value: object) -> int:
+    """A number of things, 1 or more."""
+    text = single(value)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not int(text):
+        raise ValueError(f"must be a whole number from 1 on{but(text, _NUMBER_SHAPE)}")
+    return int(text)
+
+
 def duration(value: object) -> float:
     """Seconds, from a text such as 250ms, 15s or 1h30m."""
     text = single(value)
@@ -187,6 +195,16 @@ def endpoint(value: object, *, default_port: int | None = None) -> str:
             return f"{_bracketed(where)}:{number}"
     form = "HOST[:PORT]" if default_port else "HOST:PORT"
     raise ValueError(f"must be {form}, IPv6 in brackets{but(text, _HOST_SHAPE)}")
+
+
+def url(value: object) -> str:
+    """A URL that others can be made of by adding a path: no slash at its end."""
+    text = single(value)
+    found = re.fullmatch(r"https?://(?P<where>[^/?#@\\ ]+)(/[!-~]*)?", text)
+    if found is None or {"?", "#", '"', "<", ">"} & set(text):
+        raise ValueError("must be a URL such as https://ops.example/mailprobe")
+    endpoint(found["where"], default_port=443)
+    return text.rstrip("/")
 
 
 def nameserver(value: object) -> str:

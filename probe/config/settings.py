@@ -11,8 +11,10 @@ from probe.config import file as typed
 from probe.config import plan
 from probe.config.plan import Combination, Plan
 from probe.config.scalar import domain
+from probe.core.allowance import NO_LIMITS, Limits, RelayLimits
 from probe.core.model import ImapServer, Mailbox, Node, Relay, Sender, Timeouts, TlsMode
 from probe.core.node_plan import NodePlan
+from probe.core.provider import known_limit
 from probe.ports import Secret
 
 _SMTP_PORTS = {TlsMode.NONE: 25, TlsMode.STARTTLS: 587, TlsMode.IMPLICIT: 465}
@@ -28,6 +30,9 @@ class Settings:
     tag_keys: tuple[Secret, ...]  # The first signs, all verify.
     journal: str
     listen: tuple[str, int]
+    external_url: str  # Without a slash at its end; empty: links begin with one.
+    login: tuple[str, Secret] | None  # Who may see the pages.
+    certificate: tuple[str, str] | None  # The files of our own, and of its key.
     resolvers: tuple[str, ...] | None  # HOST:PORT; None: the system's.
     log_level: str
     log_format: str
@@ -39,6 +44,15 @@ class Settings:
     imap_passwords: Mapping[str, Secret]  # By mailbox.
     warnings: tuple[str, ...] = ()
 
+    @property
+    def limits(self) -> Limits:
+        """The limits of relays and mailboxes; the MX records of mailboxes may tell of more."""
+        mailboxes = {mailbox.name: known_limit(mailbox) for mailbox in self.mailboxes}
+        return Limits(
+            {relay.name: relay.limits for relay in self.relays if relay.limits != NO_LIMITS},
+            {name: per_day for name, per_day in mailboxes.items() if per_day is not None},
+        )
+
 
 def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settings:
     """What the file means."""
@@ -49,6 +63,9 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         tag_keys=file.tag_key,
         journal=file.journal,
         listen=(host.strip("[]"), int(port)),
+        external_url=file.web.external_url or "",
+        login=_login(file.web.basic_auth),
+        certificate=_certificate(file.web.tls),
         resolvers=file.resolvers,
         log_level=file.log.level.value,
         log_format=file.log.format.value,
@@ -60,6 +77,14 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         imap_passwords={name: box.imap.password for name, box in file.mailboxes.items()},
         warnings=warnings,
     )
+
+
+def _login(given: typed.BasicAuth | None) -> tuple[str, Secret] | None:
+    return None if given is None else (given.username, given.password)
+
+
+def _certificate(given: typed.WebTls | None) -> tuple[str, str] | None:
+    return None if given is None else (given.cert_file, given.key_file)
 
 
 def short_name(host: str) -> str:
@@ -95,6 +120,7 @@ def _relay(name: str, relay: typed.Relay, helo: str) -> Relay:
         auth=relay.auth,
         helo=helo,
         source_address=relay.source_address,
+        limits=RelayLimits(**dict(relay.limits)),
         timeouts=Timeouts(**dict(relay.timeouts)),
         role=relay.role,
     )
@@ -127,6 +153,7 @@ def _mailbox(name: str, mailbox: typed.Mailbox) -> Mailbox:
         inbox=mailbox.folders.inbox,
         junk=None if junk == "none" else junk,
         authserv_id=mailbox.authserv_id,
+        per_day=mailbox.per_day,
         keep=mailbox.keep,
         keep_failed=mailbox.keep_failed,
     )

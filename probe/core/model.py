@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from probe.core.allowance import NO_LIMITS, RelayLimits
 from probe.core.node_plan import IpVersion, NodePlan
 
 
@@ -200,6 +201,7 @@ class Relay:
     auth: AuthMode = AuthMode.AUTO
     helo: str = "localhost"
     source_address: str | None = None
+    limits: RelayLimits = NO_LIMITS
     timeouts: Timeouts = Timeouts()
     role: Role = Role.PRIMARY
 
@@ -241,6 +243,7 @@ class Mailbox:
     inbox: str = "INBOX"
     junk: str | None = "auto"  # auto: the folder that is flagged \\Junk; None: there is none.
     authserv_id: str | None = None  # `none` for servers that write no id; None: trust nothing.
+    per_day: int | None = None  # Messages; None: by its provider, else without limit.
     keep: float = 3600.0
     keep_failed: float = 7 * 86400.0
 

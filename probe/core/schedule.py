@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import dataclass
 
 from probe.core.model import Route
 
@@ -24,26 +25,34 @@ def phase(route: Route) -> float:
 
 def slots(route: Route, since: float, until: float) -> list[float]:
     """The moments in (since, until] at which this route is due, ascending (s)."""
-    first, last = _number(route, since) + 1, _number(route, until)
-    return [_moment(route, number) for number in range(first, last + 1)]
+    grid = _Grid(phase(route), route.interval)
+    return [grid.moment(n) for n in range(grid.number(since) + 1, grid.number(until) + 1)]
 
 
 def next_slot(route: Route, now: float) -> float:
     """The first moment after `now` at which this route is due (s)."""
-    return _moment(route, _number(route, now) + 1)
+    grid = _Grid(phase(route), route.interval)
+    return grid.moment(grid.number(now) + 1)
 
 
-def _number(route: Route, moment: float) -> int:
-    """The number of the last slot at or before `moment`."""
-    number = math.floor((moment - phase(route)) / route.interval)
-    # The division may be rounded over the edge of a slot.
-    if _moment(route, number) > moment:
-        return number - 1
-    return number + 1 if _moment(route, number + 1) <= moment else number
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Slots, numbered from the beginning of the timeline."""
 
+    phase: float
+    interval: float
 
-def _moment(route: Route, number: int) -> float:
-    return phase(route) + number * route.interval
+    def number(self, moment: float) -> int:
+        """The number of the last slot at or before `moment`."""
+        number = math.floor((moment - self.phase) / self.interval)
+        # The division may be rounded over the edge of a slot.
+        if self.moment(number) > moment:
+            return number - 1
+        return number + 1 if self.moment(number + 1) <= moment else number
+
+    def moment(self, number: int) -> float:
+        """When the slot of this number is due."""
+        return self.phase + number * self.interval
 
 
 def greylist_pause(tries: int) -> float | None:

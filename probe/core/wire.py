@@ -30,8 +30,10 @@ def clean(text: str, limit: int) -> str:
 
     Whatever does not print goes, direction marks too; what is cut off is shown as an ellipsis.
     """
-    words = ("".join(letter for letter in word if letter.isprintable()) for word in text.split())
-    line = " ".join(word for word in words if word)
+    line = " ".join(text.split())
+    if not line.isprintable():
+        words = ("".join(filter(str.isprintable, word)) for word in line.split(" "))
+        line = " ".join(filter(None, words))
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

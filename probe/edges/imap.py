@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from probe.core.model import Mailbox, TlsMode
+from probe.core.sasl import telling
 from probe.edges.imap_grammar import folder_name, junk_name, quoted, readable
 from probe.edges.imap_session import ImapSession, within
 from probe.edges.imap_wire import Answer, Wire
-from probe.edges.tls import trusting
+from probe.edges.tls import certificate_end, trusting
 from probe.ports import (
     ImapFailure,
     ImapLoginRefused,
@@ -49,7 +50,13 @@ class ImapReader:
     async def open(self, folder: str) -> AsyncIterator[ImapSession]:
         """Connect, log in, select `folder`. Raises ImapFailure."""
         async with self._connection() as wire:
-            session = ImapSession(wire, folder_name(folder), self._deadline)
+            shown = wire.transport.get_extra_info("ssl_object")
+            session = ImapSession(
+                wire,
+                folder_name(folder),
+                self._deadline,
+                certificate_end=None if shown is None else certificate_end(shown),
+            )
             await session.select()
             yield session
 
@@ -72,8 +79,10 @@ class ImapReader:
         wire = Wire(asyncio.get_running_loop())
         try:
             async with within(self._opening, "connecting and logging in"):
+                secret = self._secret.read()
+                wire.hidden = (*telling(self._server.username, secret), quoted(secret)[1:-1])
                 await self._connect(wire)
-                await self._log_in(wire)
+                await self._log_in(wire, secret)
             yield wire
             wire.leave()
             await _gone(wire)
@@ -82,11 +91,10 @@ class ImapReader:
             await _gone(wire)
 
     async def _connect(self, wire: Wire) -> None:
-        context = await self._context()
-        implicit = context if self._server.tls is TlsMode.IMPLICIT else None
-        await self._reach(wire, implicit)
+        context = None if self._server.tls is TlsMode.NONE else await self._context()
+        await self._reach(wire, context if self._server.tls is TlsMode.IMPLICIT else None)
         await wire.greet()
-        if self._server.tls is TlsMode.STARTTLS:
+        if context is not None and self._server.tls is TlsMode.STARTTLS:
             await _learn(wire)
             if "STARTTLS" not in wire.capabilities:
                 raise ImapFailure("the server does not offer STARTTLS")
@@ -127,16 +135,14 @@ class ImapReader:
             raise ImapFailure(f"{host} has no address")
         return sorted(found, key=lambda one: ipaddress.ip_address(one).version)
 
-    async def _log_in(self, wire: Wire) -> None:
-        secret = self._secret.read()
+    async def _log_in(self, wire: Wire, secret: str) -> None:
         answer = await self._authenticate(wire, secret)
         if answer.result == "OK":
             wire.logged_in()
             await _learn(wire)
             return
-        text = answer.text.replace(secret, "***") if secret else answer.text
-        kind = ImapFailure if text.upper().startswith(_PASSING) else ImapLoginRefused
-        raise kind(f"login refused: {text}")
+        kind = ImapFailure if answer.text.upper().startswith(_PASSING) else ImapLoginRefused
+        raise kind(f"login refused: {answer.text}")
 
     async def _authenticate(self, wire: Wire, secret: str) -> Answer:
         name = self._server.username

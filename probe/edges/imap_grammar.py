@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import dropwhile
 
 from probe.ports import Fetched, ImapFailure
 
@@ -225,6 +226,21 @@ def code_number(frames: Iterable[Frame], code: str) -> int | None:
     return next((int(hit[1]) for frame in frames if (hit := pattern.match(frame.texts[0]))), None)
 
 
+def quota_share(frames: Iterable[Frame]) -> float | None:
+    """How much of the fullest limit of QUOTA responses is used (RFC 9208 5.1), or None.
+
+    Several roots may hold one mailbox, each with limits on several resources.
+    """
+    shares = []
+    for frame in frames:
+        behind_root = dropwhile(lambda token: token[0] is not _Kind.OPEN, _tokens(frame))
+        words = [value for kind, value in behind_root if kind is _Kind.ATOM]
+        for used, limit in zip(words[1::3], words[2::3], strict=False):
+            if _is_amount(used) and _is_amount(limit) and int(limit):
+                shares.append(int(used) / int(limit))
+    return max(shares, default=None)
+
+
 def appended_uid(text: str, uidvalidity: int) -> int | None:
     """The UID that APPEND's reply tells (RFC 4315 3), if it is of the folder that we know."""
     found = _APPENDED.match(text)
@@ -261,6 +277,10 @@ def folder_name(folder: str) -> str:
 def _shifted(run: str) -> str:
     packed = b64encode(run.encode("utf-16-be", "surrogatepass")).decode().rstrip("=")
     return "&" + packed.replace("/", ",") + "-"
+
+
+def _is_amount(word: bytes) -> bool:
+    return word.isdigit() and len(word) <= 19
 
 
 def _is_number(word: bytes) -> bool:

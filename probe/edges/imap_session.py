@@ -14,6 +14,7 @@ from probe.edges.imap_grammar import (
     code_number,
     fetched,
     found_uids,
+    quota_share,
     quoted,
     readable,
     uid_set,
@@ -47,11 +48,15 @@ class ImapSession:
     TCP connection is gone and every method fails at once.
     """
 
-    def __init__(self, wire: Wire, folder: str, deadline: float) -> None:
+    def __init__(
+        self, wire: Wire, folder: str, deadline: float, *, certificate_end: float | None = None
+    ) -> None:
         self.folder = folder
         self.uidvalidity = 0
         self.uidnext = 0
         self.can_uidplus = "UIDPLUS" in wire.capabilities
+        self.certificate_end = certificate_end
+        self._can_quota = any(word.startswith("QUOTA") for word in wire.capabilities)
         self._can_idle = "IDLE" in wire.capabilities
         self._wire = wire
         self._deadline = deadline
@@ -151,6 +156,17 @@ class ImapSession:
         await self._ask("UID STORE", uid_set(uids), "+FLAGS.SILENT", r"(\Deleted)")
         if self.can_uidplus:
             await self._ask("UID EXPUNGE", uid_set(uids))
+
+    async def quota(self) -> float | None:
+        """The share of its quota that is used, of the fullest limit; None where there is none."""
+        if not self._can_quota:
+            return None
+        with self._dropping():
+            async with within(self._deadline, "GETQUOTAROOT"):
+                answer = await self._wire.ask(
+                    "GETQUOTAROOT", quoted(self.folder), wanted=(b"QUOTA",)
+                )
+        return quota_share(answer.frames) if answer.result == "OK" else None
 
     async def _ask(
         self,

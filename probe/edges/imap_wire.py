@@ -23,10 +23,12 @@ from aioimaplib.aioimaplib import (
     IMAP4ClientProtocol,
 )
 
+from probe.core.wire import masked
 from probe.edges.imap_grammar import Frame, Framer, readable
 from probe.ports import ImapFailure
 
-_FLOOD_LIMIT = 16 << 20  # Bytes since the last command that were not asked for.
+_FLOOD_LIMIT = 2 << 20  # Bytes since the last command that were not asked for.
+_RESPONSE_COST = 256  # Bytes that a response counts for beside its own: the work that it makes.
 _KEPT_LIMIT = 2 << 20  # Bytes of an answer, where no more was asked for.
 
 
@@ -49,6 +51,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
         self.exists = 0
         self.announced = 0  # How many EXISTS have come.
         self.gone = asyncio.Event()  # The transport is closed.
+        self.hidden: tuple[str, ...] = ()  # What no text may tell, whoever echoes it.
         self._framer = Framer()
         self._failure: ImapFailure | None = None
         self._stirred = asyncio.Event()  # Anything has happened.
@@ -57,7 +60,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
         self._wanted: tuple[bytes, ...] = ()
         self._kept: list[Frame] = []
         self._room = 0  # Bytes that may yet be kept.
-        self._received = 0  # Bytes since the last command.
+        self._received = 0  # Bytes since the last command, and what responses count for.
         self._flood = _FLOOD_LIMIT  # How many of them are too many.
         self._spoken = False  # An untagged response has come since IDLE was sent.
         self._continued = False  # The server waits for the rest of our command.
@@ -68,18 +71,17 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the server, of any kind."""
-        self._received += len(data)
         try:
-            if self._received > self._flood:
-                raise ImapFailure("the server floods us")
+            self._charge(len(data))
             for frame in self._framer.feed(data):
                 if self._failure is not None:
                     return
+                self._charge(_RESPONSE_COST)
                 self._take(frame)
         except ImapFailure as failure:
             self.drop(failure)
         except (AioImapException, ValueError, LookupError) as error:
-            self.drop(ImapFailure(f"the server does not speak IMAP: {readable(str(error))}"))
+            self.drop(ImapFailure(f"the server does not speak IMAP: {self._said(str(error))}"))
         finally:
             self._stirred.set()
 
@@ -128,9 +130,9 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
             command = Command(name, self.new_tag(), *args, prefix=prefix, loop=self.loop)
             response = await self.execute(command)
         except (AioImapException, ValueError) as error:
-            raise ImapFailure(f"{name}: {readable(str(error))}") from None
-        text = readable(bytes(response.lines[-1]))
-        return Answer(response.result, text, tuple(self._kept))
+            raise ImapFailure(f"{name}: {self._said(str(error))}") from None
+        text = self._said(response.lines[-1])
+        return Answer(self._said(response.result), text, tuple(self._kept))
 
     async def begin_idle(self) -> None:
         """IDLE, until the server has taken it up."""
@@ -142,7 +144,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
         self.send(str(command))
         await self._until(lambda: self._continued or self.pending_sync_command is None)
         if not self._continued:
-            raise ImapFailure(f"IDLE refused: {readable(bytes(command.response.lines[-1]))}")
+            raise ImapFailure(f"IDLE refused: {self._said(command.response.lines[-1])}")
 
     async def hear(self) -> None:
         """Wait until the server says anything."""
@@ -210,6 +212,17 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
             command._event.set()
         self._stirred.set()
 
+    def _said(self, words: bytes | bytearray | str) -> str:
+        """What the server said: printable, cut, without our secrets."""
+        text = words if isinstance(words, str) else words.decode("utf-8", "replace")
+        return readable(masked(text, self.hidden))
+
+    def _charge(self, cost: int) -> None:
+        """A flood of small responses would take the time of everybody else's."""
+        self._received += cost
+        if self._received > self._flood:
+            raise ImapFailure("the server floods us")
+
     def _take(self, frame: Frame) -> None:
         line = frame.texts[0]
         if self._sealed:
@@ -228,7 +241,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
     def _welcome(self, frame: Frame) -> None:
         line = frame.texts[0]
         if not line.upper().startswith(b"* OK"):
-            raise ImapFailure(f"the server greets with {readable(line)!r}")
+            raise ImapFailure(f"the server greets with {self._said(line)!r}")
         self._greeting = frame
         self.state = NONAUTH
 
@@ -241,7 +254,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc]  # The library is not typ
         elif keyword == b"EXPUNGE":
             self.exists = max(0, self.exists - 1)
         elif keyword == b"BYE":
-            self._farewell = readable(frame.texts[0].removeprefix(b"* "))
+            self._farewell = self._said(frame.texts[0].removeprefix(b"* "))
             raise ImapFailure(f"the server said {self._farewell}")
         if keyword in self._wanted:
             self._room -= frame.size

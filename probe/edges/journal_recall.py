@@ -10,9 +10,14 @@ from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import Trouble, Unfit
 from probe.edges.journal_open import sensible
 from probe.edges.journal_rows import SELECT_PLACES, Value, kept_of
-from probe.ports import Remembered
+from probe.ports import Launches, Remembered
 
 NOTHING = Remembered((), {}, {}, None, False)
+
+_DAY, _MINUTE = 86400.0, 60.0
+_SELECT_LAUNCHES = """SELECT relay, mailbox, max(launched), count(*)
+    FROM probes JOIN routes ON routes.id = probes.route WHERE launched > ?
+    GROUP BY relay, mailbox, CAST(launched / ? AS INTEGER)"""
 
 _FIRST = "SELECT launched FROM probes WHERE route = routes.id ORDER BY sequence LIMIT 1"
 _TOLERANCE = 1.0  # A smaller step of the wall clock is none (s).
@@ -33,8 +38,18 @@ def remember(file: JournalFile, most: int) -> Remembered:
         },
         stopped=None if stopped is None else stopped - file.offset,
         clock_stepped=stepped,
+        launches=_launches(file),
         began=_moments(file, f"({_FIRST}) AS began", "succeeded IS NULL AND began IS NOT NULL"),
     )
+
+
+def _launches(file: JournalFile) -> tuple[Launches, ...]:
+    rows = file.select(_SELECT_LAUNCHES, (file.now().wall - _DAY, _MINUTE))
+    with sensible():
+        return tuple(
+            Launches(str(relay), str(mailbox), float(newest or 0) - file.offset, int(count or 0))
+            for relay, mailbox, newest, count in rows
+        )
 
 
 def salvage(file: JournalFile) -> Changes:

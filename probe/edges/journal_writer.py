@@ -30,7 +30,7 @@ class Limits:
     rows: int = 1_000_000  # Probes in the file; more than these are pruned.
     open: int = MOST  # Open probes that are taken over from the last run: the newest.
     entries: int = 100_000  # Changes in memory while the file cannot be written.
-    retry: float = 30.0  # How often a file in trouble is tried again (s).
+    retry: float = 5.0  # How often a file in trouble is tried again (s).
     stall: float = 2.0  # The longest that a caller waits for the disk (s).
     closing: float = 3.0  # The longest that the end waits for it (s).
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography import x509
 
@@ -162,18 +162,19 @@ def _chain(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
     """The certificates that the server sent, the leaf first, without those nobody can read."""
     # SSLObject has a method for this from Python 3.13 on only.
     shown = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
-    return tuple(_readable(certificate.public_bytes() for certificate in shown or ()))
+    read = (_read(certificate.public_bytes()) for certificate in shown or ())
+    return tuple(certificate for certificate in read if certificate is not None)
 
 
 def _earliest(chain: Sequence[x509.Certificate]) -> float | None:
     return min((one.not_valid_after_utc.timestamp() for one in chain), default=None)
 
 
-def _readable(shown: Iterable[str]) -> Iterable[x509.Certificate]:
-    for pem in shown:
-        try:
-            certificate = x509.load_pem_x509_certificate(pem.encode())
-            _ = certificate.not_valid_after_utc, certificate.issuer
-        except ValueError:
-            continue
-        yield certificate
+@lru_cache(maxsize=64)  # A server shows the same ones again and again.
+def _read(pem: str) -> x509.Certificate | None:
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        _ = certificate.not_valid_after_utc, certificate.issuer
+    except ValueError:
+        return None
+    return certificate

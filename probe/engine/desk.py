@@ -32,6 +32,7 @@ from probe.ports import Clock, Fetched, Journal, Metrics
 
 log = logging.getLogger("probe.desk")
 
+NEARLY_FULL = 0.9  # The share of a quota from which on it is warned of.
 CONFLICT_SHOWN = 900.0  # s after its last message that a second prober is still reported.
 
 
@@ -67,6 +68,27 @@ class Desk:
         self._wakes = wakes
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
+        self._nearly_full: set[str] = set()
+        # Since when they are as they are; a message from before cannot be compared with them.
+        self._since: dict[Sender | Mailbox, float] = dict.fromkeys(
+            (*senders.values(), *mailboxes.values()), -inf
+        )
+
+    def follow(
+        self,
+        *,
+        keys: Sequence[bytes],
+        lifetime: float,
+        senders: Mapping[str, Sender],
+        mailboxes: Mapping[str, Mailbox],
+        wakes: Mapping[str, asyncio.Event],
+    ) -> None:
+        """From now on the configuration says so."""
+        now = self._clock.now()
+        parties: list[Sender | Mailbox] = [*senders.values(), *mailboxes.values()]
+        self._since = {party: self._since.get(party, now) for party in parties}
+        self._keys, self._lifetime = keys, lifetime
+        self._senders, self._mailboxes, self._wakes = senders, mailboxes, wakes
 
     # ---- what the watchers ask
 
@@ -124,6 +146,19 @@ class Desk:
         """The mailbox has no such folder: nothing is to be waited for from there."""
         self._sights[mailbox].absent(folder)
         self._show(mailbox)
+
+    def filled(self, mailbox: str, share: float | None) -> None:
+        """How much of its quota a mailbox uses; None where it has none."""
+        self._metrics.filled(mailbox, share)
+        if share is None or share < NEARLY_FULL:
+            self._nearly_full.discard(mailbox)
+        elif mailbox not in self._nearly_full:
+            self._nearly_full.add(mailbox)
+            log.warning("Mailbox %s has used %.0f %% of its quota.", mailbox, 100 * share)
+
+    def certified(self, mailbox: str, end: float) -> None:
+        """The earliest end in the certificate chain that its IMAP server showed (Unix time)."""
+        self._metrics.mailbox_certified(mailbox, end)
 
     def _show(self, mailbox: str) -> None:
         sight = self._sights[mailbox]
@@ -289,13 +324,14 @@ class Desk:
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
-        if probe.route.sender not in self._senders:
-            return frozenset()  # Not configured any more: what it should look like is not known.
+        sender = self._senders.get(probe.route.sender)
+        if sender is None or probe.launched < max(self._since[sender], self._since[mailbox]):
+            return frozenset()  # What it should look like is not known any more.
         return message.inspect(
             fetched.header,
             fetched.body,
             token=probe.token,
-            sender=self._senders[probe.route.sender],
+            sender=sender,
             mailbox_address=mailbox.address,
             instance=self._instance,
             route=probe.route,

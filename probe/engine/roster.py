@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Protocol
 
+from probe.core.allowance import Limits
+from probe.core.forecast import Plan
+from probe.core.limits import fitted
 from probe.core.model import Node, Probe, Route, RouteKey
 from probe.engine.books import Books
 from probe.engine.sender import Sender
+from probe.engine.throttle import Throttle
 from probe.ports import Metrics
 
 LINGER = 300.0  # s for which the last numbers of a route are shown, that they may be scraped.
 
 Combination = tuple[str, str, str]  # relay, sender, mailbox
-
-
-class Plan(Protocol):
-    """How often a combination is probed, and how long is waited for it (s)."""
-
-    @property
-    def interval(self) -> float:
-        """From one probe to the next."""
-
-    @property
-    def deadline(self) -> float:
-        """Later after acceptance is late."""
-
-    @property
-    def give_up(self) -> float:
-        """Later after acceptance is lost."""
 
 
 class Roster:
@@ -39,39 +26,88 @@ class Roster:
         self,
         plans: Mapping[Combination, Plan],
         *,
+        throttle: Throttle,
         sender: Sender,
         books: Books,
         metrics: Metrics,
     ) -> None:
         """`plans`: one for each combination that is probed."""
         self._plans = plans
+        self._throttle = throttle
         self._sender = sender
         self._books = books
         self._metrics = metrics
-        self._nodes: dict[Node, list[Route]] = {}
+        self._nodes: dict[Node, list[Route]] = {}  # As planned.
+        self._in_force: dict[RouteKey, Route] = {}  # As the limits allow.
         self._retired: dict[RouteKey, float | None] = {}  # Since when nothing of it is open.
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Those that are probed now."""
+        return tuple(self._nodes)
+
+    def follow(self, plans: Mapping[Combination, Plan], limits: Limits) -> None:
+        """From now on these are in force; routes that stay as they are notice nothing."""
+        self._plans = plans
+        self._throttle.follow(limits)
+        for node, before in self._nodes.items():
+            routes = self._planned(node)
+            keys = {route.key for route in routes}
+            for route in before:
+                if route.key not in keys:
+                    self._end(route.key)
+            for route in routes:
+                self._begin(route.key)
+            self._nodes[node] = routes
+        self._fit()
+
     def joined(self, node: Node) -> None:
-        """A node is probed from now on."""
-        routes = [
-            _route(RouteKey(relay, node.name, sender, mailbox), plan)
-            for (relay, sender, mailbox), plan in self._plans.items()
-            if relay == node.relay
-        ]
-        self._nodes[node] = routes
+        """A node is probed from now on; one that is already goes on."""
+        if node in self._nodes:
+            return
+        self._nodes[node] = self._planned(node)
         self._metrics.add_node(node)
-        for route in routes:
-            self._retired.pop(route.key, None)
-            self._books.open(route.key)
-            self._metrics.add_route(route)
-            self._sender.add(route, node)
+        for route in self._nodes[node]:
+            self._begin(route.key)
+        self._fit()
 
     def retired(self, node: Node) -> None:
         """A node is gone. What is in flight through it is still waited for."""
         for route in self._nodes.pop(node, []):
-            self._sender.remove(route.key)
-            self._retire(route.key)
+            self._end(route.key)
         self._metrics.retire_node(node)
+        self._fit()
+
+    def limit_mailbox(self, name: str, per_day: int) -> None:
+        """A mailbox takes no more than so many messages a day."""
+        self._throttle.follow(self._throttle.limits.with_mailboxes({name: per_day}))
+        self._fit()
+
+    def _fit(self) -> None:
+        """Bring every route into force at the interval that the limits leave to it."""
+        planned = [(route, node) for node, routes in self._nodes.items() for route in routes]
+        fitting = fitted([route for route, _ in planned], self._throttle.limits)
+        for route, (_, node) in zip(fitting, planned, strict=True):
+            if self._in_force.get(route.key) != route:
+                self._in_force[route.key] = route
+                self._metrics.add_route(route)
+                self._sender.add(route, node)
+
+    def _planned(self, node: Node) -> list[Route]:
+        return [
+            _route(RouteKey(relay, node.name, sender, mailbox), plan)
+            for (relay, sender, mailbox), plan in self._plans.items()
+            if relay == node.relay
+        ]
+
+    def _begin(self, key: RouteKey) -> None:
+        self._retired.pop(key, None)
+        self._books.open(key)
+
+    def _end(self, key: RouteKey) -> None:
+        del self._in_force[key]
+        self._sender.remove(key)
+        self._retire(key)
 
     def known(self, key: RouteKey) -> bool:
         """Whether the configuration has this combination at all."""

@@ -25,6 +25,7 @@ from probe.core.control import Seal
 from probe.core.model import Folder, Place
 from probe.engine.cleaner import FolderCleaner
 from probe.engine.control import FolderControl
+from probe.engine.gauge import QuotaGauge
 from probe.engine.login_gate import LoginGate
 from probe.engine.scan import FolderScan
 from probe.ports import Clock, Fetched, ImapFailure, Journal, MailboxReader, Position, Session
@@ -72,6 +73,12 @@ class Desk(Protocol):
     def absent(self, mailbox: str, folder: Folder) -> None:
         """The mailbox has no such folder: nothing is to be waited for from there."""
 
+    def filled(self, mailbox: str, share: float | None) -> None:
+        """How much of its quota a mailbox uses; None where it has none."""
+
+    def certified(self, mailbox: str, end: float) -> None:
+        """The earliest end in the certificate chain that the server showed (Unix time)."""
+
 
 class FolderWatcher:
     """Watches one folder of one mailbox over one connection, for ever."""
@@ -106,6 +113,7 @@ class FolderWatcher:
             is_ours=desk.is_ours,
             wants_body=desk.wants_body,
         )
+        self._gauge = QuotaGauge(clock, lambda share: desk.filled(self._mailbox, share))
         self._control = FolderControl(reader.mailbox, seal, clock=clock, chance=chance)
         self._failures = 0  # In a row.
         self._first_start = False  # Nothing that was there before us is awaited.
@@ -160,6 +168,8 @@ class FolderWatcher:
     async def _watch(self, session: Session) -> NoReturn:
         self._opened = self._clock.now()
         self._heard, self._searched = -1, -math.inf
+        if session.certificate_end is not None:
+            self._desk.certified(self._mailbox, session.certificate_end)
         await self._take_up(session)
         await self._control.begin(session)
         while True:
@@ -207,6 +217,8 @@ class FolderWatcher:
         elif self._cleaner.is_due(calm=calm):
             await self._cleaner.clean(session)
         await self._control.turn(session, self._desk.expecting(self._mailbox))
+        if self._folder is Folder.INBOX and self._gauge.is_due(calm=calm):
+            await self._gauge.read(session)
 
     def _expected(self) -> Expectation:
         return self._control.expecting(self._desk.expecting(self._mailbox))

@@ -178,6 +178,18 @@ IMAP_LAST_OK = Metric(
     ("mailbox",),
     "When the mailbox was last read; before the first time, when the prober began.",
 )
+QUOTA = Metric(
+    "mailprobe_mailbox_quota_used_ratio",
+    GAUGE,
+    ("mailbox",),
+    "How much of the fullest limit of its quota the mailbox uses; NaN where it has none.",
+)
+IMAP_CERTIFICATE_END = Metric(
+    "mailprobe_imap_tls_certificate_not_after_timestamp_seconds",
+    GAUGE,
+    ("mailbox",),
+    "The earliest end in the certificate chain that the IMAP server showed; NaN if it showed none.",
+)
 UNMATCHED = Metric(
     "mailprobe_unmatched_total",
     COUNTER,
@@ -224,6 +236,12 @@ CONFLICT = Metric(
     (),
     "1 while another prober uses the name of this instance.",
 )
+RELOADED = Metric(
+    "mailprobe_config_last_reload_successful",
+    GAUGE,
+    (),
+    "1 if the configuration was good when it was last read; else the one before is in force.",
+)
 TIME = Metric("mailprobe_time_seconds", GAUGE, (), "The clock of the prober at the scrape.")
 BUILD_INFO = Metric(
     "mailprobe_build_info", GAUGE, ("version", "revision"), "1 for what is running."
@@ -234,8 +252,8 @@ CATALOGUE: tuple[Metric, ...] = (
     *(PROBES, FAILURES, UNKNOWN, DELIVERED, LATE, LOST, DUPLICATES, MISMATCHES, BOUNCES),
     *(UNDECIDED, IN_FLIGHT, OVERDUE, OLDEST_UNANSWERED, LAST_SUCCESS, INTERVAL, DEADLINE),
     *(LAST_DELIVERY, LAST_PHASE, DELIVERY, PHASE, HOP, LAG),
-    *(IMAP_UP, IMAP_LAST_OK, UNMATCHED, CERTIFICATE_END, AUTH),
+    *(IMAP_UP, IMAP_LAST_OK, QUOTA, IMAP_CERTIFICATE_END, UNMATCHED, CERTIFICATE_END, AUTH),
     *(RELAY_INFO, SENDER_INFO, RESOLVE_LAST_OK),
-    *(LOOP_LAST_RUN, LOOP_ERRORS, JOURNAL_UP, JOURNAL_ERRORS, CONFLICT, TIME, BUILD_INFO),
+    *(LOOP_LAST_RUN, LOOP_ERRORS, JOURNAL_UP, JOURNAL_ERRORS, CONFLICT, RELOADED, TIME, BUILD_INFO),
 )
 """Every metric of ours, in the order of the README; process_* and python_* come beside them."""

@@ -125,15 +125,30 @@ class Exporter:
             self._phases.add((relay.name, phase))
         if relay.plan.is_looked_up:  # What is never resolved must not look long unresolved.
             self._resolved.add((relay.name,))
+        else:
+            self._resolved.remove((relay.name,))
+
+    def drop_relay(self, name: str) -> None:
+        """A relay is not configured any more."""
+        self._relays.remove((name,))
+        self._resolved.remove((name,))
 
     def add_sender(self, sender: Sender) -> None:
         """A sender is configured."""
         self._senders.remove((sender.name,))
         self._senders.add((sender.name, sender.domain))
 
+    def drop_sender(self, name: str) -> None:
+        """A sender is not configured any more."""
+        self._senders.remove((name,))
+
     def add_mailbox(self, mailbox: Mailbox) -> None:
         """A mailbox is configured: its series exist from now on."""
         self._mailboxes.add((mailbox.name,))
+
+    def drop_mailbox(self, name: str) -> None:
+        """A mailbox is not configured any more: its series go at once."""
+        self._mailboxes.remove((name,))
 
     def add_node(self, node: Node) -> None:
         """A node is in force: its component series exist from now on."""
@@ -276,6 +291,14 @@ class Exporter:
         if last_ok is not None:
             self._mailboxes.put((mailbox,), last_ok, m.IMAP_LAST_OK)
 
+    def filled(self, mailbox: str, share: float | None) -> None:
+        """How much of its quota a mailbox uses; None where it has none."""
+        self._mailboxes.put((mailbox,), math.nan if share is None else share, m.QUOTA)
+
+    def mailbox_certified(self, mailbox: str, end: float) -> None:
+        """The earliest end in the certificate chain that the IMAP server showed."""
+        self._mailboxes.put((mailbox,), end, m.IMAP_CERTIFICATE_END)
+
     def ran(self, loop: Loop, when: float) -> None:
         """A loop has turned."""
         self._loops.put((loop,), when, m.LOOP_LAST_RUN)
@@ -288,6 +311,10 @@ class Exporter:
         """How the journal is."""
         self._process.put((), int(up), m.JOURNAL_UP)
         self._process.put((), errors, m.JOURNAL_ERRORS)
+
+    def reloaded(self, *, well: bool) -> None:
+        """The configuration was read again, and is in force or is not."""
+        self._process.put((), int(well), m.RELOADED)
 
     def conflicting(self, conflict: bool) -> None:
         """Whether another prober uses our instance name."""

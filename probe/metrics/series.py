@@ -72,6 +72,8 @@ def mailboxes(began: float) -> Table:
         [
             Column(m.IMAP_UP),
             Column(m.IMAP_LAST_OK, start=began),
+            Column(m.QUOTA, start=math.nan),
+            Column(m.IMAP_CERTIFICATE_END, start=math.nan),
             *_each(m.UNMATCHED, UnmatchedCause),
         ],
     )
@@ -99,6 +101,7 @@ def process() -> Table:
         Column(m.JOURNAL_UP, start=1),
         Column(m.JOURNAL_ERRORS),
         Column(m.CONFLICT),
+        Column(m.RELOADED, start=1),
         Column(m.TIME),
     ]
     return Table((), columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -36,7 +37,10 @@ def module(name, **members):
 def told(*args, **kwargs):
     print(*args, sorted(kwargs.items()))
     return 7
-module("probe.app", run=lambda settings: told(settings.instance))
+def run(settings, again, in_force):
+    in_force(again())
+    return told(settings.instance)
+module("probe.app", run=run)
 module("probe.demo", run=told, SCENARIOS=("healthy",))
 module("probe.edges.log", configure=lambda level, form: print("log", level, form))
 """
@@ -114,10 +118,21 @@ def test_the_file_is_the_option_else_the_variable_else_the_usual(good: str, bad:
     assert usual.stderr.startswith("/etc/mailprobe/mailprobe.yaml: cannot be read")
 
 
-def test_run_hands_the_settings_over_and_returns_its_code(good: str) -> None:
+def test_run_hands_the_settings_over_can_read_them_again_and_returns_its_code(good: str) -> None:
     end = process("run", "--config", good, before=STAND_INS)
 
-    assert (end.returncode, end.stdout) == (7, "log info logfmt\nfra1 []\n")
+    assert (end.returncode, end.stdout) == (7, "log info logfmt\n" * 2 + "fra1 []\n")
+
+
+def test_run_tells_warnings_in_its_log(good: str) -> None:
+    module = "import types\nsys.modules['probe.app'] = types.SimpleNamespace(run=lambda *_: 7)"
+    end = process("run", "--config", good, before=module)
+
+    assert end.returncode == 7
+    (line,) = end.stderr.splitlines()
+    assert re.fullmatch(
+        r'ts=\S+ level=warning logger=probe.config msg="relays.pool: the password .*"', line
+    )
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -153,7 +168,7 @@ def test_demo_without_its_servers_says_what_to_install() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["config"], ["nonsense"], ["check"], ["dns"], ["plan"], ["healthcheck"],
+    [[], ["config"], ["nonsense"], ["check"], ["dns"], ["plan", "x"], ["healthcheck", "x"],
      ["run", "--conf", "x"], ["run", "--log-level", "loud"], ["config", "check", "a", "b"],
      ["demo", "--scenario", "node-holding"], ["demo", "--duration", "5"],
      ["demo", "--port", "70000"], ["demo", "--port", "-1"]],
@@ -192,7 +207,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 
 def test_an_interruption_is_no_traceback(good: str) -> None:
     interrupted = STAND_INS + (
-        "\ndef interrupt(settings): raise KeyboardInterrupt\nmodule('probe.app', run=interrupt)\n"
+        "\ndef interrupt(*settings): raise KeyboardInterrupt\nmodule('probe.app', run=interrupt)\n"
     )
     end = process("run", "--config", good, before=interrupted)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from probe.config import ConfigError, FileSecret, Plan, Settings, load
+from probe.config import ConfigError, FileSecret, Plan, Settings, load, needs_restart
 from probe.config.settings import short_name
+from probe.core.allowance import Limits, RelayLimits
 from probe.core.model import (
     AuthMode,
     EnvelopeMode,
@@ -51,6 +52,7 @@ relays:
     auth: auto
     helo: prober.example
     source_address: 192.0.2.7
+    limits: {{per_minute: 60, per_day: 20000, connections: 10}}
     timeouts: {{connect: 10s, greeting: 10s, command: 30s, hard: 60s}}
     role: primary
 senders:
@@ -67,6 +69,7 @@ mailboxes:
     folders: {{inbox: INBOX, junk: auto}}
     authserv_id: mx.corp.example
     deadline: 120s
+    per_day: 2000
     keep: 1h
     keep_failed: 7d
   back:
@@ -397,6 +400,7 @@ def test_what_kubernetes_sets_and_our_own_are_ignored(tmp_path: Path) -> None:
         MAILPROBE_SERVICE_HOST="10.0.0.1",
         MAILPROBE_SERVICE_PORT__HTTP="9841",
         MAILPROBE_CONFIG="/x",
+        MAILPROBE_HEALTHCHECK_URL="http://127.0.0.1:1/",
         PATH="/bin",
     )
 
@@ -425,7 +429,8 @@ def test_another_variable_of_ours_is_a_warning(tmp_path: Path, name: str, said: 
         ("RELAYS__POOL", "relays.pool: must be a mapping, of keys and values"),
         ("RELAYS", "relays: must be a mapping, of keys and values"),
         ("RELAYS__POL__PASSWORD", "relays.pol.host: is missing"),
-        ("RELAYS__POOL__LIMITS__PER_DAY", "relays.pool.limits: is not available in this version"),
+        ("RELAYS__POOL__LIMITS__PER_DAY",
+         "relays.pool.limits.per_day: must be a whole number from 1 on"),
         ("HEARTBEAT__URL", "heartbeat.url: is not available in this version"),
         ("ROUTES__0__RELAY", "routes.0.relay: a variable cannot reach into a list: use the file"),
         ("RESOLVERS", "resolvers: must be a list"),
@@ -560,3 +565,106 @@ def test_a_password_without_encryption_is_a_warning(tmp_path: Path) -> None:
 
     clear = "the password goes over the network in the clear (tls: none)"
     assert settings.warnings == (f"relays.pool: {clear}", f"mailboxes.corp.imap: {clear}")
+
+
+# ---- limits, and what large providers make of us
+
+
+def test_limits_are_read_and_what_is_known_of_large_providers_is_added(tmp_path: Path) -> None:
+    made = loaded(
+        tmp_path,
+        f"""{KEY}{SENDERS}
+relays: {{pool: {{host: smtp.example.com, limits: {{per_minute: 6}}}}}}
+mailboxes:
+  corp: {{address: probe@corp.example, {IMAP}}}
+  mail: {{address: probe@gmail.com, {IMAP}}}
+""",
+    )
+
+    assert made.limits == Limits({"pool": RelayLimits(per_minute=6)}, {"mail": 2000})
+    assert made.warnings == ()
+
+
+def test_a_gmail_account_may_send_and_receive_if_not_to_itself(tmp_path: Path) -> None:
+    text = f"""{KEY}{RELAYS}
+senders: {{me: {{address: delivery@gmail.com}}, shop: {{address: probe@shop.example}}}}
+mailboxes: {{mine: {{address: delivery@gmail.com, {IMAP}}}}}
+"""
+    assert "is the account of mailbox 'mine'" in refused(tmp_path, text)[0]
+    assert loaded(tmp_path, text + "routes: [{sender: shop}]\n").senders[0].bounces == "mine"
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [("smtp.office365.com", True), ("smtp-mail.outlook.com", True), ("outlook.example", False)],
+)
+def test_logins_with_a_password_end_at_microsoft(tmp_path: Path, host: str, warned: bool) -> None:
+    text = SMALL.replace("smtp.example.com", f"{host}, username: probe, password: x")
+    found = [one for one in loaded(tmp_path, text).warnings if "end of December 2026" in one]
+
+    assert [one.split(":")[0] for one in found] == (["relays.pool"] if warned else [])
+
+
+def test_two_thousand_a_day_to_one_provider_are_warned_of_in_sum(tmp_path: Path) -> None:
+    def warnings(**addresses: str) -> tuple[str, ...]:
+        boxes = "".join(f"  {n}: {{address: {a}, {IMAP}}}\n" for n, a in addresses.items())
+        slow = "defaults: {interval: 60s}\n"
+        return loaded(tmp_path, f"{KEY}{RELAYS}{SENDERS}{slow}mailboxes:\n{boxes}").warnings
+
+    assert warnings(one="a@gmail.com", two="b@outlook.com") == ()
+    assert warnings(one="a@gmail.com", two="b@googlemail.com", three="c@corp.example") == (
+        "mailboxes one, two: 2880 messages a day to Gmail; more than 2000 are too many, and 5000"
+        " make the domain a bulk sender for good",
+    )
+
+
+def test_the_pages_may_need_a_login_and_be_seen_from_elsewhere(tmp_path: Path) -> None:
+    web = (
+        "web: {basic_auth: {username: ops, password: hunter2}, external_url: https://a.example/m/}"
+    )
+    settings = loaded(tmp_path, f"{SMALL}{web}\n")
+
+    assert settings.login is not None
+    assert (settings.login[0], settings.login[1].read()) == ("ops", "hunter2")
+    assert settings.external_url == "https://a.example/m"
+    assert settings.certificate is None
+    assert settings.warnings == ()
+
+
+def test_a_login_over_a_network_without_tls_is_warned_of(tmp_path: Path) -> None:
+    web = "web: {listen: 0.0.0.0:9841, basic_auth: {username: ops, password: hunter2}}"
+    clear = "web.basic_auth: the password goes over the network in the clear (no web.tls)"
+
+    assert loaded(tmp_path, f"{SMALL}{web}\n").warnings == (clear,)
+
+
+def test_the_login_of_the_pages_can_come_from_secrets_dir(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "web__basic_auth__password").write_text("hunter3\n")
+    text = f"{SMALL}secrets_dir: {tmp_path}/secrets\nweb: {{basic_auth: {{username: ops}}}}\n"
+
+    login = loaded(tmp_path, text).login
+    assert login is not None and login[1].read() == "hunter3"
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        ("defaults: {interval: 20s}", []),
+        ("log: {level: debug}", []),
+        ("instance: other", ["instance"]),
+        ("journal: /var/other", ["journal"]),
+        ("web: {listen: 0.0.0.0:1}", ["web.listen"]),
+        (
+            "instance: other\njournal: /x\nweb: {listen: 'localhost:1'}",
+            ["instance", "journal", "web.listen"],
+        ),
+    ],
+)
+def test_what_cannot_change_on_a_reload(tmp_path: Path, change: str, keys: list[str]) -> None:
+    before = loaded(tmp_path, f"{SMALL}")
+    after = loaded(tmp_path, f"{SMALL}{change}\n")
+    wrong = "cannot change while mailprobe runs: it needs a restart"
+
+    assert [each.message for each in needs_restart(before, after)] == [wrong] * len(keys)
+    assert [each.place.rpartition(": ")[2] for each in needs_restart(before, after)] == keys

@@ -39,6 +39,7 @@ TREE: dict[str, Any] = {
             "auth": "auto",
             "helo": "prober.example",
             "source_address": "192.0.2.7",
+            "limits": {"per_minute": "60", "connections": "3"},
             "timeouts": {"connect": "10s"},
             "role": "primary",
         }
@@ -56,6 +57,7 @@ TREE: dict[str, Any] = {
             },
             "folders": {"inbox": "INBOX", "junk": "auto"},
             "authserv_id": "mx.corp.example",
+            "per_day": "2000",
             "keep": "1h",
         }
     },

@@ -79,6 +79,8 @@ CONTRACT = {
     "mailprobe_deadline_seconds": ("gauge", Q),
     "mailprobe_imap_up": ("gauge", "mailbox"),
     "mailprobe_imap_last_ok_timestamp_seconds": ("gauge", "mailbox"),
+    "mailprobe_mailbox_quota_used_ratio": ("gauge", "mailbox"),
+    "mailprobe_imap_tls_certificate_not_after_timestamp_seconds": ("gauge", "mailbox"),
     "mailprobe_tls_certificate_not_after_timestamp_seconds": ("gauge", "relay node"),
     "mailprobe_auth_results_total": ("counter", "relay sender mailbox method result"),
     "mailprobe_relay_info": ("gauge", "relay role"),
@@ -91,6 +93,7 @@ CONTRACT = {
     "mailprobe_journal_up": ("gauge", ""),
     "mailprobe_journal_errors_total": ("counter", ""),
     "mailprobe_instance_conflict": ("gauge", ""),
+    "mailprobe_config_last_reload_successful": ("gauge", ""),
     "mailprobe_time_seconds": ("gauge", ""),
 }
 
@@ -332,6 +335,14 @@ async def test_what_is_said_of_mailboxes_loops_journal_and_nodes_is_shown() -> N
     exporter.conflicting(True)
     exporter.certified(NODE, NOW + 86400)
     found = await samples(exporter)
+    assert math.isnan(at(found, "mailprobe_mailbox_quota_used_ratio", mailbox="corp"))
+    end = "mailprobe_imap_tls_certificate_not_after_timestamp_seconds"
+    assert math.isnan(at(found, end, mailbox="corp"))
+    exporter.filled("corp", 0.93)
+    exporter.mailbox_certified("corp", NOW + 7)
+    found = await samples(exporter)
+    assert at(found, "mailprobe_mailbox_quota_used_ratio", mailbox="corp") == 0.93
+    assert at(found, end, mailbox="corp") == NOW + 7
     assert at(found, "mailprobe_imap_up", mailbox="corp") == 0
     assert at(found, "mailprobe_imap_last_ok_timestamp_seconds", mailbox="corp") == NOW - 1
     assert at(found, "mailprobe_unmatched_total", mailbox="corp", cause="orphan") == 1
@@ -647,3 +658,27 @@ async def test_a_compressed_scrape_is_the_same() -> None:
     ours = [line for line in gzip.decompress(body).decode().splitlines() if "mailprobe_" in line]
     plain = [line for line in (await scrape(exporter)).splitlines() if "mailprobe_" in line]
     assert ours == plain
+
+
+async def test_what_is_not_configured_any_more_is_not_shown() -> None:
+    exporter = Exporter()
+    key = RouteKey("pool", "n1", "shop", "corp")
+    exporter.add_relay(Relay("pool", "smtp.example", 25, plan=NodePlan.A))
+    exporter.add_sender(Sender(key.sender, "probe@shop.example"))
+    exporter.add_mailbox(
+        Mailbox("corp", "probe@corp.example", ImapServer("imap.example", 993, "u"))
+    )
+    exporter.drop_relay("pool")
+    exporter.drop_sender("shop")
+    exporter.drop_mailbox("corp")
+    text = (await exporter.scrape("", gzipped=False))[0].decode()
+    for name in ("relay_info", "sender_info", "resolve_last_ok_timestamp_seconds", "imap_up"):
+        assert f"mailprobe_{name}{{" not in text
+
+
+async def test_a_reload_is_good_until_one_was_not() -> None:
+    exporter = Exporter()
+    for well in (True, False, True):
+        exporter.reloaded(well=well)
+        text = (await exporter.scrape("", gzipped=False))[0].decode()
+        assert f"mailprobe_config_last_reload_successful {int(well)}" in text

@@ -52,7 +52,13 @@ class Peer:
     async def _take(self, reader, writer):
         if "DATA" in self.replies:
             return True
-        self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
+        content = b""
+        while not content.endswith(b"\r\n.\r\n"):
+            line = await reader.readline()
+            if not line:
+                return False
+            content += line
+        self.messages.append(content)
         return await self._say(writer, reader, "dot", b"250 2.0.0 Ok: queued as ABC123\r\n")
 
     async def _say(self, writer, reader, verb, polite):

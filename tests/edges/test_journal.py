@@ -11,7 +11,7 @@ from probe.core.model import Place, Probe, Reason, RouteKey, UnknownCause
 from probe.core.record import Bad, Good, Record, Unknown
 from probe.edges.clock import SystemClock
 from probe.edges.journal_writer import SEQUENCES
-from probe.ports import Position
+from probe.ports import Launches, Position
 from tests.edges.journal_world import DAY, NOW, QUICK, ROUTE, opened, place, probe
 from tests.hand_turned import HandTurnedClock
 
@@ -111,6 +111,32 @@ async def test_successes_and_acceptances_follow_from_the_records(tmp_path: Path)
         assert remembered.last_success == {ROUTE: NOW + 1}
         names = (ROUTE.relay, ROUTE.node, ROUTE.sender, ROUTE.mailbox)
         assert remembered.accepted_before == {names: NOW + 1}
+
+
+async def test_what_was_launched_in_the_last_day_comes_back_by_relay_mailbox_and_minute(
+    tmp_path: Path,
+) -> None:
+    minute = NOW - NOW % 60 - 600
+    other = replace(ROUTE, node="192.0.2.2", mailbox="back")
+    async with opened(tmp_path / "j") as journal:
+        for sequence, (launched, route) in enumerate(
+            [
+                (NOW - DAY - 1, ROUTE),
+                (minute + 1, ROUTE),
+                (minute + 9, replace(ROUTE, sender="other")),
+                (minute + 5, other),
+                (minute + 61, ROUTE),
+            ]
+        ):
+            journal.save(Record(probe(sequence, launched=launched, route=route)))
+    clock = HandTurnedClock(50.0)  # Another timeline, the same wall.
+    clock.offset = NOW - 50
+    async with opened(tmp_path / "j", clock) as journal:
+        assert sorted(journal.load().launches, key=str) == [
+            Launches("pool", "back", minute + 5 - clock.offset, 1),
+            Launches("pool", "corp", minute + 61 - clock.offset, 1),
+            Launches("pool", "corp", minute + 9 - clock.offset, 2),
+        ]
 
 
 async def test_a_route_without_any_success_began_with_its_first_probe(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ class Box:
     logins: list[float] = field(default_factory=list)
     refuses: bool = False
     keeps: bool = False  # Nothing can be removed.
+    used: float | None = 0.5  # Of its quota.
+    hides: bool = False  # The quota cannot be read.
     pretends: bool = False  # Nothing is removed, and it says OK.
     can_uidplus: bool = True
     refuses_append: str = ""  # Why nothing can be put in.
@@ -94,6 +96,8 @@ class Box:
 
 
 class BoxSession:
+    certificate_end = 2e9
+
     def __init__(self, box: Box, folder: str) -> None:
         self.box, self.folder = box, folder
         self.uidvalidity, self.uidnext = box.uidvalidity, int(min(box.uidnext, box.shown_below))
@@ -136,6 +140,12 @@ class BoxSession:
         if self.box.broken:
             raise ImapFailure(self.box.broken)
         self._hear()
+
+    async def quota(self) -> float | None:
+        await self._call("quota")
+        if self.box.hides:
+            raise ImapFailure("no end within 10 s")
+        return self.box.used
 
     async def search(self, first_uid: int) -> list[int]:
         await self._call("search")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from probe.core.allowance import Limits, RelayLimits
 from probe.core.ledger import Ledger
 from probe.core.model import Attempt
 from probe.core.sight import Sight
@@ -13,6 +14,7 @@ from probe.engine.courier import Courier, Line
 from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
+from probe.engine.throttle import Throttle
 from tests.engine.world import (
     ACCEPTED,
     GREYLISTED,
@@ -36,6 +38,7 @@ class World:
     outcomes: list[Attempt]
     password: FixedSecret | None = None
     accepted_before: dict[tuple[str, str, str, str], float] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         self.clock, self.journal, self.metrics = (
@@ -50,6 +53,12 @@ class World:
             self.ledger, journal=self.journal, metrics=self.metrics, clock=self.clock
         )
         self.books.open(KEY)
+        self.throttle = Throttle(self.limits, self.clock)
+        self.line = Line(RELAY, self.submitter, self.password)
+        self.courier = self.courier_by(self.line)
+
+    def courier_by(self, line: Line, former: Courier | None = None) -> Courier:
+        """A courier on these books, with this way to the relay."""
         scribe = Scribe(
             instance="test",
             key=b"k" * 16,
@@ -58,9 +67,10 @@ class World:
             journal=self.journal,
             clock=self.clock,
         )
-        self.courier = Courier(
-            {"pool": Line(RELAY, self.submitter, self.password)},
+        return Courier(
+            {"pool": line},
             scribe,
+            throttle=self.throttle,
             books=self.books,
             learner=Learner([RELAY], books=self.books, metrics=self.metrics, clock=self.clock),
             journal=self.journal,
@@ -68,6 +78,7 @@ class World:
             clock=self.clock,
             accepted_before=self.accepted_before,
             wakes=self.wakes,
+            former=former,
         )
 
     async def carry(self, times: int = 1) -> None:
@@ -201,6 +212,35 @@ async def test_a_route_that_was_forgotten_while_it_waited_sends_nothing() -> Non
     world.books.drop(KEY)
     await world.carry()
     assert world.submitter.letters == [] and world.metrics.count("scheduled") == 0
+
+
+async def test_what_cannot_start_before_the_next_slot_is_skipped_and_never_journaled() -> None:
+    world = World([ACCEPTED], limits=Limits({"pool": RelayLimits(per_minute=2)}))
+    await world.carry(5)
+    assert world.metrics.count("sent", KEY) == len(world.journal.records) == 2
+    assert world.metrics.count("scheduled", KEY) == 5
+    assert world.metrics.count("skipped", KEY, "rate_limit") == 3
+
+
+async def test_a_skipped_slot_does_not_use_up_a_login() -> None:
+    limits = Limits({"pool": RelayLimits(per_minute=4)})
+    world = World([ACCEPTED], password=FixedSecret(), limits=limits)
+    await world.carry(9)
+    await world.clock.advance(61)
+    await world.carry()
+    assert world.metrics.count("sent", KEY) == 5
+
+
+async def test_a_stranger_that_waits_holds_no_connection() -> None:
+    limits = Limits({"pool": RelayLimits(connections=1)})
+    world = World([GREYLISTED, ACCEPTED], limits=limits)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.carry())
+        await world.clock.advance(10)
+        await world.carry()
+        assert world.metrics.count("sent", KEY) == 1
+        await world.clock.advance(60)
+    assert world.metrics.count("sent", KEY) == 2
 
 
 async def test_an_error_of_ours_is_a_verdict_and_not_a_leak() -> None:

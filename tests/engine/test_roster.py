@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+from probe.core.allowance import Limits
 from probe.core.model import (
     Bounce,
     Node,
@@ -18,6 +19,7 @@ from probe.core.model import (
 from probe.core.record import Bad, Record
 from probe.engine.overview import Overview
 from probe.engine.roster import LINGER, Roster
+from probe.engine.throttle import Throttle
 from tests.engine.test_books import World as BooksWorld
 from tests.engine.world import ACCEPTED, KEY, NODE, ROUTE
 
@@ -55,6 +57,7 @@ class World(BooksWorld):
         self.sender = FakeSender()
         self.roster = Roster(
             {("pool", "shop", "corp"): ROUTE},
+            throttle=Throttle(Limits(), self.clock),
             sender=self.sender,
             books=self.books,
             metrics=self.metrics,

@@ -347,3 +347,25 @@ def test_cancelled_at_any_moment_it_ends(turns: int) -> None:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(scenario())
+
+
+@virtual
+async def test_the_quota_is_read_at_once_and_every_five_minutes_by_the_inbox_only() -> None:
+    world = World(Box(), Box())
+    async with world.watching(), world.watching(Folder.JUNK):
+        await asyncio.sleep(5)
+        world.box.used = None
+        await asyncio.sleep(295 + 35)
+        assert [share for _, share in world.desk.shares] == [0.5, None]
+        assert world.desk.shares[0][0] < 1
+    assert set(world.desk.ends) == {2e9}
+
+
+@virtual
+async def test_a_quota_that_cannot_be_read_is_asked_for_less_and_less_often() -> None:
+    world = World(Box(hides=True))
+    async with world.watching():
+        await asyncio.sleep(6 * 3600)
+    assert 6 <= world.box.count("quota") <= 10
+    assert len(world.desk.blind) == world.box.count("quota")
+    assert world.desk.shares == []

@@ -30,6 +30,16 @@ from tests.watching import Memory, Taker, watching
 
 PASSWORD = 'pass"w\\ord'
 JUNK = "Unerw&APw-nscht"
+QUOTA = """
+mail_plugins = quota
+protocol imap {
+  mail_plugins = $mail_plugins imap_quota
+}
+plugin {
+  quota = maildir:User quota
+  quota_rule = *:messages=1000000
+}
+"""
 OLD = "1700000000"  # The moment in the names of files that nobody delivered.
 
 
@@ -58,6 +68,7 @@ def servers(calm_world: World, authority: CertificateAuthority) -> Servers:
                 certificate=certificate,
                 password=PASSWORD,
                 junk="Unerwünscht",
+                more=QUOTA,
             )
         )
         for tls in (TlsMode.STARTTLS, TlsMode.IMPLICIT)
@@ -106,6 +117,16 @@ async def test_mail_is_seen_under_every_kind_of_tls(servers: Servers, tls: TlsMo
     assert message.header.endswith(b"\r\n\r\n")
     assert message.body == b"body\r\n"
     assert message.size == len(message.header) + len(message.body)
+
+
+async def test_the_quota_and_the_end_of_the_certificate_are_told(servers: Servers) -> None:
+    for _ in range(5):
+        deliver(servers.clear, "quota")
+    desk = Taker(SystemClock())
+    async with watched(reader_of(servers, "quota", TlsMode.STARTTLS), desk):
+        await desk.until(lambda: desk.shares)
+    assert [share for _, share in desk.shares] == [5 / 1000000]
+    assert desk.ends and desk.ends[0] > time.time()
 
 
 @pytest.mark.parametrize("tls", [TlsMode.STARTTLS, TlsMode.IMPLICIT])
