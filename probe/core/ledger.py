@@ -65,6 +65,10 @@ class Ledger:
         """How many records it holds."""
         return len(self._open)
 
+    def reads(self, mailbox: str) -> bool:
+        """Whether what goes to this mailbox can be waited for."""
+        return mailbox in self._sights
+
     def get(self, sequence: int) -> Record | None:
         """An open record."""
         return self._open.get(sequence)
@@ -79,7 +83,7 @@ class Ledger:
         """
         if not record.ended:
             record = record.cut_off()
-        if cause is UnknownCause.CONFIG:
+        if not self.reads(record.probe.route.mailbox):
             record = replace(record, lost=record.arrived is None)
         change = self._awaited(record)
         if cause is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from probe.core.model import UnknownCause
-from probe.core.record import Record
 from probe.engine.books import Books
 from probe.engine.learner import Learner
 from probe.engine.roster import Roster
@@ -30,23 +29,24 @@ def inherit(
     for key, moment in remembered.began.items():
         if roster.known(key):
             books.remember(key, moment)
-    cause = UnknownCause.CLOCK if remembered.clock_stepped else None
     for record in remembered.open:
         key = record.probe.route
-        if roster.known(key):
-            roster.adopt(key)
-            learner.adopt(key.relay, record.learned)
-            if record.undecided:  # It is on this run's account, whose counters begin at 0.
-                metrics.scheduled(key)
-            books.post([books.ledger.restore(record, cause)])
-        else:
-            journal.save(_dropped(record, books))
+        if not books.ledger.reads(key.mailbox):
+            journal.save(books.ledger.restore(record, UnknownCause.CONFIG).record)
+            books.drop(key)
+            continue
+        roster.adopt(record.probe)
+        learner.adopt(key.relay, record.learned)
+        if record.undecided:  # It is on this run's account, whose counters begin at 0.
+            metrics.scheduled(key)
+        cause = _cause(roster.known(key), clock_stepped=remembered.clock_stepped)
+        books.post([books.ledger.restore(record, cause)])
     if remembered.open:
         log.info("%d probes of the last run are still open.", len(remembered.open))
 
 
-def _dropped(record: Record, books: Books) -> Record:
-    """One whose route is not configured any more: nobody waits for it."""
-    change = books.ledger.restore(record, UnknownCause.CONFIG)
-    books.drop(record.probe.route)
-    return change.record
+def _cause(known: bool, *, clock_stepped: bool) -> UnknownCause | None:
+    """Why what is open can never be judged, if so. It is waited for all the same."""
+    if not known:
+        return UnknownCause.CONFIG
+    return UnknownCause.CLOCK if clock_stepped else None

@@ -55,7 +55,7 @@ class Publisher:
         while True:
             beat()
             self._watch_clock()
-            self._roster.forget_settled()
+            self._roster.forget_settled(self._clock.now())
             self._overview.refresh()
             self._prune()
             await asyncio.sleep(TURN)

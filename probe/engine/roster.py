@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from probe.core.allowance import Limits
 from probe.core.forecast import Plan
 from probe.core.limits import fitted
-from probe.core.model import Node, Route, RouteKey
+from probe.core.model import Node, Probe, Route, RouteKey
 from probe.engine.books import Books
 from probe.engine.sender import Sender
 from probe.engine.throttle import Throttle
 from probe.ports import Metrics
+
+LINGER = 300.0  # s for which the last numbers of a route are shown, that they may be scraped.
 
 Combination = tuple[str, str, str]  # relay, sender, mailbox
 
@@ -36,7 +39,7 @@ class Roster:
         self._metrics = metrics
         self._nodes: dict[Node, list[Route]] = {}  # As planned.
         self._in_force: dict[RouteKey, Route] = {}  # As the limits allow.
-        self._retired: set[RouteKey] = set()
+        self._retired: dict[RouteKey, float | None] = {}  # Since when nothing of it is open.
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -98,7 +101,7 @@ class Roster:
         ]
 
     def _begin(self, key: RouteKey) -> None:
-        self._retired.discard(key)
+        self._retired.pop(key, None)
         self._books.open(key)
 
     def _end(self, key: RouteKey) -> None:
@@ -110,25 +113,31 @@ class Roster:
         """Whether the configuration has this combination at all."""
         return (key.relay, key.sender, key.mailbox) in self._plans
 
-    def adopt(self, key: RouteKey) -> None:
-        """Something of this route is open from the last run; its node may have gone since."""
+    def adopt(self, probe: Probe) -> None:
+        """A probe is open from the last run; its route may not be in force any more."""
+        key = probe.route
         if key in self._books.histories:
             return
         self._books.open(key)
-        self._metrics.add_route(_route(key, self._plans[key.relay, key.sender, key.mailbox]))
+        self._metrics.add_route(Route(key, math.inf, probe.deadline, probe.give_up))
         self._retire(key)
 
     def _retire(self, key: RouteKey) -> None:
         self._books.retire(key)
         self._metrics.retire_route(key)
-        self._retired.add(key)
+        self._retired[key] = None
 
-    def forget_settled(self) -> None:
-        """Let go of the retired routes that have nothing open any more."""
-        for key in [key for key in self._retired if self._books.ledger.levels.of(key).empty]:
-            self._retired.discard(key)
-            self._metrics.forget_route(key)
-            self._books.drop(key)
+    def forget_settled(self, now: float) -> None:
+        """Let go of the retired routes that have had nothing open for a while."""
+        for key, settled in list(self._retired.items()):
+            if not self._books.ledger.levels.of(key).empty:
+                self._retired[key] = None
+            elif settled is None:
+                self._retired[key] = now
+            elif now - settled >= LINGER:
+                del self._retired[key]
+                self._metrics.forget_route(key)
+                self._books.drop(key)
 
 
 def _route(key: RouteKey, plan: Plan) -> Route:

@@ -214,7 +214,7 @@ class Prober:
             if self.world.readable:
                 self.desk.proved("corp", Folder.INBOX, self.world.clock.now())
             self.books.tick()
-            self.roster.forget_settled()
+            self.roster.forget_settled(self.world.clock.now())
             self.check()
             await asyncio.sleep(2.0)
 

@@ -173,13 +173,23 @@ async def test_copies_found_at_the_same_moment_are_one_arrival_and_one_copy() ->
 
 async def test_a_probe_whose_sender_is_not_configured_any_more_blocks_nothing() -> None:
     world = World(senders=(replace(SENDER, name="other"),))
-    probe, letter = world.submit()
+    probe, letter = world.scribe.write(ROUTE, world.clock.now())
     world.books.post([world.ledger.restore(Record(probe), UnknownCause.CONFIG)])
-    world.books.drop(KEY)
+    await world.receive(letter.content)
     await world.receive(letter.content)
     assert world.metrics.count("failed") == 0
-    assert world.metrics.count("delivered") == 0, "its route is nobody's"
-    assert len(world.kept()) == 1, "it is cleaned all the same"
+    assert world.metrics.count("delivered", KEY) == 1
+    assert world.verdict(probe) == Unknown(UnknownCause.CONFIG)
+
+
+async def test_what_comes_of_a_forgotten_route_is_cleaned_and_on_no_account() -> None:
+    world = World()
+    _, letter = world.submit()
+    await world.receive(letter.content)
+    world.books.drop(KEY)
+    await world.receive(letter.content, uid=2)
+    assert world.metrics.count("duplicate") == 0
+    assert len(world.kept(2)) == 1
 
 
 @pytest.mark.parametrize("step", [30 * 86400.0, -3600.0])

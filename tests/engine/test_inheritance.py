@@ -47,9 +47,23 @@ def test_what_had_been_overtaken_before_the_restart_is_not_unanswered() -> None:
     assert level.oldest_unanswered == 980.0
 
 
-def test_what_is_not_configured_any_more_is_on_no_account_and_not_waited_for() -> None:
-    gone = replace(KEY, mailbox="gone")
+def test_what_is_not_configured_any_more_accuses_nobody_and_is_waited_for() -> None:
+    gone = replace(KEY, sender="gone")
     world = inherited(replace(NOTHING, open=(in_flight(1, 980.0, gone),), last_success={gone: 9.0}))
+    assert world.metrics.count("scheduled", gone) == 1
+    assert world.metrics.count("unknown", gone, "config") == 1
+    assert world.books.level(gone).in_flight == 1
+    assert [route.key for route in world.overview.status().routes] == [KEY]
+    world.read(980.0 + 3600.0)
+    world.books.tick()
+    world.forget()
+    assert world.metrics.count("lost", gone) == 1
+    assert set(world.books.histories) == {KEY}
+
+
+def test_what_is_on_its_way_to_a_mailbox_that_nobody_reads_is_let_go() -> None:
+    gone = replace(KEY, mailbox="gone")
+    world = inherited(replace(NOTHING, open=(in_flight(1, 980.0, gone),)))
     assert world.metrics.count("scheduled") == world.metrics.count("unknown") == 0
     assert world.journal.records[1].settled
     assert set(world.books.histories) == {KEY}

@@ -6,6 +6,7 @@ from contextlib import suppress
 from probe.engine import publisher
 from probe.engine.learner import Learner
 from probe.engine.publisher import PRUNING, Publisher
+from probe.engine.roster import LINGER
 from tests.engine.test_roster import World as RosterWorld
 from tests.engine.world import KEY, NODE
 from tests.hand_turned import settle
@@ -77,9 +78,12 @@ async def test_the_account_is_shown_as_it_is_and_a_retired_route_as_long_as_it_h
     world.publisher.publish()
     assert world.metrics.count("level", KEY) == 2
     world.books.post(world.ledger.abandoned(1))
-    await world.turn(2)
+    await world.turn()
+    world.clock.moment += LINGER
+    await world.turn()
     world.publisher.publish()
     assert world.metrics.count("level", KEY) == 2
+    assert world.metrics.count("forget_route", KEY) == 1
     assert world.metrics.count("forget_route", KEY) == 1
 
 

@@ -18,7 +18,7 @@ from probe.core.model import (
 )
 from probe.core.record import Bad, Record
 from probe.engine.overview import Overview
-from probe.engine.roster import Roster
+from probe.engine.roster import LINGER, Roster
 from probe.engine.throttle import Throttle
 from tests.engine.test_books import World as BooksWorld
 from tests.engine.world import ACCEPTED, KEY, NODE, ROUTE
@@ -77,6 +77,12 @@ class World(BooksWorld):
         self.read(self.clock.now() + 70.0)
         self.books.tick()
 
+    def forget(self) -> None:
+        """As late as can be."""
+        for _ in range(2):
+            self.roster.forget_settled(self.clock.now())
+            self.clock.moment += LINGER
+
     def see_late(self, record: Record) -> None:
         bounce = Bounce(record.probe.sequence, Place("corp", "INBOX", 1, 9), 9e9, "failed", "5.1.1")
         self.books.post([self.ledger.bounced(bounce, record)])
@@ -99,15 +105,29 @@ def test_a_retired_route_is_forgotten_when_its_last_probe_is_settled() -> None:
     world.roster.joined(NODE)
     world.fail(1)
     world.roster.retired(NODE)
-    world.roster.forget_settled()
+    world.forget()
     assert world.metrics.count("forget_route") == 0
     record = world.journal.records[1]
     world.see_late(record)
-    world.roster.forget_settled()
+    world.forget()
     assert world.metrics.count("forget_route", KEY) == 1
     world.see_late(Record(record.probe))
     assert world.metrics.count("bounced", KEY) == 1, "a forgotten route has no account any more"
     assert KEY not in world.books.histories
+
+
+def test_the_last_numbers_of_a_route_can_still_be_scraped() -> None:
+    world = World()
+    world.roster.joined(NODE)
+    world.fail(1)
+    world.roster.retired(NODE)
+    world.see_late(world.journal.records[1])
+    for _ in range(3):
+        world.roster.forget_settled(world.clock.now())
+        world.clock.moment += LINGER / 4
+    assert world.metrics.count("forget_route") == 0
+    world.forget()
+    assert world.metrics.count("forget_route", KEY) == 1
 
 
 def test_a_route_is_not_forgotten_while_a_submission_of_it_goes_on() -> None:
@@ -118,7 +138,7 @@ def test_a_route_is_not_forgotten_while_a_submission_of_it_goes_on() -> None:
     world.read(1011.0)
     world.books.tick()
     world.roster.retired(NODE)
-    world.roster.forget_settled()
+    world.forget()
     assert world.metrics.count("judged", KEY, "connect_timeout") == 1
     assert KEY in world.books.histories, "the relay may take the message after all"
     world.books.post(world.ledger.submitted(1, replace(ACCEPTED, ended=1050.0)))
@@ -131,7 +151,7 @@ def test_a_node_that_comes_back_goes_on_where_it_stood() -> None:
     world.fail(1)
     world.roster.retired(NODE)
     world.roster.joined(NODE)
-    world.roster.forget_settled()
+    world.forget()
     assert world.sender.routes == {KEY: 1}
     assert world.overview.status().state is State.DEGRADED
     assert world.metrics.count("forget_route") == 0
@@ -143,9 +163,9 @@ def test_what_the_last_run_left_is_accounted_for_before_its_node_is_known() -> N
     world = World()
     probe = Probe(1, KEY, 900.0, 900.0, "", 60.0, 3600.0)
     left = Record(probe, accepted=900.0, ended=True)
-    world.roster.adopt(KEY)
+    world.roster.adopt(probe)
     world.books.post([world.ledger.restore(left, UnknownCause.CLOCK)])
-    world.roster.forget_settled()
+    world.forget()
     assert world.overview.status().routes == ()
     assert world.metrics.count("unknown", KEY, "clock") == 1
     assert world.books.level(KEY).in_flight == 1
