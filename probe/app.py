@@ -26,6 +26,7 @@ from probe.edges.web.server import PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
 from probe.engine.desk import Desk
+from probe.engine.findings import Findings
 from probe.engine.inheritance import inherit
 from probe.engine.inspector import Inspector
 from probe.engine.learner import Learner
@@ -113,6 +114,7 @@ class _Prober:
         self._books = Books(
             Ledger(self._sights), journal=journal, metrics=self._metrics, clock=clock
         )
+        self._findings = Findings(self._sights, metrics=self._metrics, clock=clock)
         self._learner = Learner(
             settings.relays, books=self._books, metrics=self._metrics, clock=clock
         )
@@ -133,6 +135,7 @@ class _Prober:
             self._books,
             self._sender,
             self._supervisor,
+            findings=self._findings,
             desk=self._desk,
             journal=journal,
             clock=clock,
@@ -186,6 +189,7 @@ class _Prober:
             mailboxes=self._mailboxes,
             sights=self._sights,
             books=self._books,
+            findings=self._findings,
             journal=self._journal,
             metrics=self._metrics,
             clock=self._clock,
@@ -206,6 +210,7 @@ class _Prober:
             scribe,
             throttle=self._throttle,
             books=self._books,
+            findings=self._findings,
             learner=self._learner,
             journal=self._journal,
             metrics=self._metrics,
