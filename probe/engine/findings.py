@@ -74,9 +74,8 @@ class Findings:
 
     def components(self) -> tuple[ComponentStatus, ...]:
         """Every component, healthy ones too."""
-        return tuple(
-            self._status(mailbox) for mailbox in sorted(self._states) if mailbox in self._sights
-        )
+        known = sorted(mailbox for mailbox in self._states if mailbox in self._sights)
+        return tuple(self._status(mailbox) for mailbox in known)
 
     def _refused(self, probe: Probe, text: str) -> None:
         mailbox = probe.route.mailbox

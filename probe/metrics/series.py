@@ -92,7 +92,7 @@ def components() -> Table:
     return Table(
         m.COMPONENT,
         [
-            *(Column(m.COMPONENT_STATE, (s,), start=s is State.UNKNOWN) for s in State),
+            *(Column(m.COMPONENT_STATE, (s,), start=int(s is State.UNKNOWN)) for s in State),
             *_each(m.FAULT, Fault),
             *_each(m.FAULT_CONFIRMED, Fault),
             *_each(m.FAULT_SINCE, Fault, start=math.nan),

@@ -46,6 +46,9 @@ class LoopClock:
         await asyncio.sleep(moment - self.now())
 
 
+HALF = Quota(0.5)
+
+
 @dataclass
 class Box:
     """A folder on a server."""
@@ -58,7 +61,7 @@ class Box:
     logins: list[float] = field(default_factory=list)
     refuses: bool = False
     keeps: bool = False  # Nothing can be removed.
-    used: Quota | None = Quota(0.5)
+    used: Quota | None = HALF
     hides: bool = False  # The quota cannot be read.
     pretends: bool = False  # Nothing is removed, and it says OK.
     can_uidplus: bool = True
