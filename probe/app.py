@@ -5,55 +5,52 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import random
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from probe.app_mailbox import folders
+from probe.app_reload import Again, InForce, Reloader
+from probe.app_setup import Ground, Setup
 from probe.config import Settings
-from probe.core.control import Seal
 from probe.core.ledger import Ledger
-from probe.core.model import Folder, Loop, Mailbox
+from probe.core.model import Loop
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
-from probe.edges.imap import ImapReader
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
-from probe.edges.route import KernelRoutes
-from probe.edges.smtp import SmtpSubmitter
-from probe.edges.web.server import PortTaken, WebServer
+from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.books import Books
-from probe.engine.courier import Courier, Line
+from probe.engine.crew import Crew
 from probe.engine.desk import Desk
 from probe.engine.findings import Findings
 from probe.engine.inheritance import inherit
-from probe.engine.inspector import Inspector
 from probe.engine.learner import Learner
-from probe.engine.login_gate import LoginGate
 from probe.engine.overview import Overview
-from probe.engine.providers import ProviderFinder
 from probe.engine.publisher import Publisher
 from probe.engine.reaper import Reaper
 from probe.engine.roster import Roster
-from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
-from probe.engine.supervisor import Supervisor, Turn
+from probe.engine.supervisor import Supervisor
 from probe.engine.throttle import Throttle
-from probe.engine.watcher import FolderWatcher
 from probe.metrics import Exporter
+from probe.ports import SecretUnreadable
 
 log = logging.getLogger("probe.app")
 
-WEEK = 7 * 86400.0
 DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
-def run(settings: Settings) -> int:
-    """Run the prober until SIGTERM or SIGINT; the exit code."""
+def run(settings: Settings, again: Again, in_force: InForce) -> int:
+    """Run the prober until SIGTERM or SIGINT; the exit code.
+
+    `again` reads the settings once more, or raises ConfigError; `in_force` is told of those that
+    are followed from then on.
+    """
     try:
-        asyncio.run(_until_signal(App(settings)))
-    except (JournalLocked, PortTaken, OSError) as problem:
+        asyncio.run(_until_signal(App(settings, again=again, in_force=in_force)))
+    except (JournalLocked, PortTaken, BadCertificate, SecretUnreadable, OSError) as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return 1
     return 0
@@ -64,32 +61,42 @@ async def _until_signal(app: App) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(
-        signal.SIGHUP,
-        lambda: log.warning("The configuration cannot be read again yet: restart instead."),
-    )
+    loop.add_signal_handler(signal.SIGHUP, app.hangup.set)
     await app.run(stop)
 
 
 class App:
     """One prober, from its settings to its loops."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        again: Again | None = None,
+        in_force: InForce = lambda _: None,
+    ) -> None:
+        """As for `run`; without `again` there is no reload."""
+        self.hangup = asyncio.Event()  # To be set for a reload.
         self._settings = settings
+        self._again = again
+        self._in_force = in_force
 
     async def run(
         self, stop: asyncio.Event, *, ready: Callable[[str], None] = lambda _: None
     ) -> None:
         """Run until `stop` is set; `ready` is told where the pages are.
 
-        Raises JournalLocked, PortTaken or OSError where it cannot begin.
+        Raises JournalLocked, PortTaken, BadCertificate, SecretUnreadable or OSError where it
+        cannot begin.
         """
         gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
         clock = SystemClock()
         journal = await SqliteJournal.open(self._settings.journal, clock)
         try:
-            prober = _Prober(self._settings, journal, clock)
-            await prober.run(stop, ready)
+            prober = _Prober(
+                self._settings, journal, clock, again=self._again, in_force=self._in_force
+            )
+            await prober.run(stop, self.hangup, ready)
         finally:
             await journal.close()
 
@@ -97,32 +104,45 @@ class App:
 class _Prober:
     """Everything that lives between the opening and the closing of the journal."""
 
-    def __init__(self, settings: Settings, journal: SqliteJournal, clock: SystemClock) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        journal: SqliteJournal,
+        clock: SystemClock,
+        *,
+        again: Again | None,
+        in_force: InForce,
+    ) -> None:
         self._journal = journal
         self._clock = clock
         self._remembered = journal.load()
-        self._senders = {sender.name: sender for sender in settings.senders}
-        self._mailboxes = {mailbox.name: mailbox for mailbox in settings.mailboxes}
-        self._wakes = {name: asyncio.Event() for name in self._mailboxes}
-        self._resolver = DnsResolver(settings.resolvers)
         self._metrics = Exporter(now=lambda: clock.wall(clock.now()))
-        self._sights = {
-            name: Sight(_folders(mailbox), clock.now(), self._remembered.stopped)
-            for name, mailbox in self._mailboxes.items()
+        sights = {
+            mailbox.name: Sight(folders(mailbox), clock.now(), self._remembered.stopped)
+            for mailbox in settings.mailboxes
         }
-        self._books = Books(
-            Ledger(self._sights), journal=journal, metrics=self._metrics, clock=clock
-        )
-        self._findings = Findings(self._sights, metrics=self._metrics, clock=clock)
+        self._books = Books(Ledger(sights), journal=journal, metrics=self._metrics, clock=clock)
+        self._findings = Findings(sights, metrics=self._metrics, clock=clock)
         self._learner = Learner(
             settings.relays, books=self._books, metrics=self._metrics, clock=clock
         )
         self._throttle = Throttle(settings.limits, clock)
         self._throttle.remember(self._remembered.launches)
-        self._keys = [key.read().encode() for key in settings.tag_keys]
-        self._desk = self._make_desk()
-        self._sender = Sender(self._make_courier(), metrics=self._metrics, clock=clock)
+        ground = Ground(
+            clock=clock,
+            journal=journal,
+            metrics=self._metrics,
+            resolver=DnsResolver(settings.resolvers),
+            books=self._books,
+            findings=self._findings,
+            sights=sights,
+            learner=self._learner,
+            throttle=self._throttle,
+            accepted_before=dict(self._remembered.accepted_before),
+        )
+        self._setup = Setup(settings, ground)
+        self._desk = self._make_desk(sights)
+        self._sender = Sender(self._setup.courier, metrics=self._metrics, clock=clock)
         self._roster = Roster(
             settings.plans,
             throttle=self._throttle,
@@ -141,10 +161,22 @@ class _Prober:
             clock=clock,
         )
         self._publisher = self._make_publisher()
+        self._reloader = Reloader(
+            self._setup,
+            ground,
+            desk=self._desk,
+            sender=self._sender,
+            roster=self._roster,
+            again=again,
+            in_force=in_force,
+        )
+        self._can_reload = again is not None
 
-    async def run(self, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+    async def run(
+        self, stop: asyncio.Event, hangup: asyncio.Event, ready: Callable[[str], None]
+    ) -> None:
         """Take over what the last run left, open the pages, turn the loops until `stop`."""
-        self._announce()
+        self._reloader.announce()
         inherit(
             self._remembered,
             roster=self._roster,
@@ -153,24 +185,20 @@ class _Prober:
             journal=self._journal,
             metrics=self._metrics,
         )
-        host, port = self._settings.listen
-        shown = f"[{host}]" if ":" in host else host
-        async with WebServer(
-            f"{shown}:{port}",
-            exporter=self,
-            status=self._overview.status,
-            health=self._overview.health,
-        ) as web:
-            url = f"http://{shown}:{web.port}"
+        web = self._make_web()
+        async with web:
+            url = self._url(web)
             log.info("mailprobe listens at %s.", url)
             ready(url)
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._keep(*loop)) for loop in self._loops()]
+                crew = Crew(group, self._supervisor)
+                self._start(crew, web)
+                listening = group.create_task(self._reloader.listen(hangup))
                 await stop.wait()
                 log.info("mailprobe stops.")
                 await self._drain()
-                for task in tasks:
-                    task.cancel()
+                listening.cancel()
+                crew.dismiss()
 
     async def scrape(self, accept: str, *, gzipped: bool) -> tuple[bytes, str]:
         """All metrics, with the gauges of this very moment: the account adds up in every scrape."""
@@ -179,53 +207,22 @@ class _Prober:
 
     # ---- building
 
-    def _make_desk(self) -> Desk:
-        give_ups = [plan.give_up for plan in self._settings.plans.values()]
+    def _make_desk(self, sights: dict[str, Sight]) -> Desk:
+        setup = self._setup
         return Desk(
-            instance=self._settings.instance,
-            keys=self._keys,
-            lifetime=max([WEEK, *give_ups]),
-            senders=self._senders,
-            mailboxes=self._mailboxes,
-            sights=self._sights,
+            instance=setup.settings.instance,
+            keys=setup.keys,
+            lifetime=setup.lifetime,
+            senders=setup.senders,
+            mailboxes=setup.mailboxes,
+            sights=sights,
             books=self._books,
             findings=self._findings,
             journal=self._journal,
             metrics=self._metrics,
             clock=self._clock,
-            wakes=self._wakes,
+            wakes=setup.wakes,
         )
-
-    def _make_courier(self) -> Courier:
-        scribe = Scribe(
-            instance=self._settings.instance,
-            key=self._keys[0],
-            senders=self._senders,
-            mailboxes=self._mailboxes,
-            journal=self._journal,
-            clock=self._clock,
-        )
-        return Courier(
-            {line.relay.name: line for line in self._lines()},
-            scribe,
-            throttle=self._throttle,
-            books=self._books,
-            findings=self._findings,
-            learner=self._learner,
-            journal=self._journal,
-            metrics=self._metrics,
-            clock=self._clock,
-            accepted_before=dict(self._remembered.accepted_before),
-            wakes=self._wakes,
-        )
-
-    def _lines(self) -> list[Line]:
-        lines = []
-        for relay in self._settings.relays:
-            secret = self._settings.smtp_passwords.get(relay.name)
-            submitter = SmtpSubmitter(relay, secret, self._resolver, self._clock)
-            lines.append(Line(relay, submitter, secret))
-        return lines
 
     def _make_publisher(self) -> Publisher:
         return Publisher(
@@ -240,72 +237,30 @@ class _Prober:
             step=self._clock.step,
         )
 
-    def _loops(self) -> list[tuple[Loop, str, Turn]]:
-        inspector = Inspector(
-            self._settings.relays,
-            self._resolver,
-            self._roster,
-            routes=KernelRoutes(),
-            clock=self._clock,
-            metrics=self._metrics,
+    def _make_web(self) -> WebServer:
+        host, port = self._setup.settings.listen
+        web = WebServer(
+            f"{_bracketed(host)}:{port}",
+            exporter=self,
+            status=self._overview.status,
+            health=self._overview.health,
+            reload=self._reloader.reload if self._can_reload else None,
         )
-        finder = ProviderFinder(
-            self._settings.mailboxes,
-            self._resolver,
-            limit=self._roster.limit_mailbox,
-            clock=self._clock,
-        )
-        reaper = Reaper(self._books)
-        return [
-            (Loop.INSPECTOR, "nodes", inspector.run),
-            (Loop.INSPECTOR, "providers", finder.run),
-            (Loop.SENDER, "slots", self._sender.run),
-            (Loop.REAPER, "deadlines", reaper.run),
-            (Loop.PUBLISHER, "gauges", self._publisher.run),
-            *[loop for mailbox in self._settings.mailboxes for loop in self._watchers(mailbox)],
-        ]
-
-    def _watchers(self, mailbox: Mailbox) -> list[tuple[Loop, str, Turn]]:
-        secret = self._settings.imap_passwords[mailbox.name]
-        reader = ImapReader(mailbox, secret, self._resolver)
-        gate = LoginGate(secret, self._clock)
-        seal = Seal(
-            self._settings.instance,
-            self._journal.id,
-            self._clock.wall(self._journal.created),
-            self._keys,
-        )
-
-        def watch(folder: Folder) -> Turn:
-            return lambda beat: FolderWatcher(
-                reader,
-                folder,
-                desk=self._desk,
-                journal=self._journal,
-                clock=self._clock,
-                gate=gate,
-                chance=random.Random(),
-                turned=beat,
-                seal=seal if folder is Folder.INBOX else None,
-            ).run()
-
-        return [
-            (Loop.WATCHER, f"{mailbox.name} {folder}", watch(folder))
-            for folder in sorted(_folders(mailbox))
-        ]
+        self._setup.guard(web)
+        return web
 
     # ---- beginning and ending
 
-    def _announce(self) -> None:
-        for relay in self._settings.relays:
-            self._metrics.add_relay(relay)
-        for sender in self._settings.senders:
-            self._metrics.add_sender(sender)
-        for mailbox in self._settings.mailboxes:
-            self._metrics.add_mailbox(mailbox)
+    def _url(self, web: WebServer) -> str:
+        scheme = "http" if self._setup.certificate is None else "https"
+        return f"{scheme}://{_bracketed(self._setup.settings.listen[0])}:{web.port}"
 
-    async def _keep(self, loop: Loop, member: str, turn: Turn) -> None:
-        await self._supervisor.keep(loop, member, turn)
+    def _start(self, crew: Crew, web: WebServer) -> None:
+        reaper = Reaper(self._books)
+        crew.start(Loop.SENDER, "slots", self._sender.run)
+        crew.start(Loop.REAPER, "deadlines", reaper.run)
+        crew.start(Loop.PUBLISHER, "gauges", self._publisher.run)
+        self._reloader.begin(crew, web)
 
     async def _drain(self) -> None:
         """Let submissions that are nearly done come to their end."""
@@ -314,5 +269,5 @@ class _Prober:
                 await self._sender.stop()
 
 
-def _folders(mailbox: Mailbox) -> frozenset[Folder]:
-    return frozenset({Folder.INBOX} | ({Folder.JUNK} if mailbox.junk else set()))
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

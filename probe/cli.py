@@ -135,14 +135,17 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if settings is None:
         return _UNUSABLE
     from probe.app import run
+    from probe.config import load
     from probe.edges.log import configure
 
-    configure(
-        arguments.log_level or settings.log_level, arguments.log_format or settings.log_format
-    )
+    def begin_log(settings: Settings) -> None:
+        level = arguments.log_level or settings.log_level
+        configure(level, arguments.log_format or settings.log_format)
+
+    begin_log(settings)
     for warning in settings.warnings:
         logging.getLogger("probe.config").warning("%s", warning)
-    return run(settings)
+    return run(settings, lambda: load(settings.source, environ), begin_log)
 
 
 def _plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -56,7 +56,7 @@ async def _forecast(settings: Settings) -> Forecast:
     limits = settings.limits
     for mailbox in settings.mailboxes:
         if provider.needs_lookup(mailbox) and mailbox.name in found.providers:
-            limits = limits.with_mailbox(mailbox.name, PER_DAY)
+            limits = limits.with_mailboxes({mailbox.name: PER_DAY})
     names = {relay: [node.name for node in nodes] for relay, nodes in found.nodes.items()}
     wanted = planned(settings.plans, names)
     routes = fitted(wanted, limits)

@@ -44,11 +44,20 @@ class Metrics(Protocol):
     def add_relay(self, relay: Relay) -> None:
         """A relay is configured: its series without a node exist from now on."""
 
+    def drop_relay(self, name: str) -> None:
+        """A relay is not configured any more."""
+
     def add_sender(self, sender: Sender) -> None:
         """A sender is configured."""
 
+    def drop_sender(self, name: str) -> None:
+        """A sender is not configured any more."""
+
     def add_mailbox(self, mailbox: Mailbox) -> None:
         """A mailbox is configured: its series exist from now on."""
+
+    def drop_mailbox(self, name: str) -> None:
+        """A mailbox is not configured any more: its series go at once."""
 
     def add_node(self, node: Node) -> None:
         """A node is in force: its component series exist from now on."""
@@ -139,6 +148,9 @@ class Metrics(Protocol):
 
     def journaled(self, *, up: bool, errors: int) -> None:
         """How the journal is."""
+
+    def reloaded(self, *, well: bool) -> None:
+        """The configuration was read again, and is in force or is not."""
 
     def conflicting(self, conflict: bool) -> None:
         """Whether another prober uses our instance name."""

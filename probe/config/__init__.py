@@ -7,6 +7,7 @@ from probe.config.example import example
 from probe.config.load import load
 from probe.config.plan import Plan
 from probe.config.problem import ConfigError, Problem
+from probe.config.restart import needs_restart
 from probe.config.scalar import duration
 from probe.config.schema import schema
 from probe.config.secret import FileSecret, LiteralSecret
@@ -22,5 +23,6 @@ __all__ = [
     "duration",
     "example",
     "load",
+    "needs_restart",
     "schema",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Iterable, Iterator
 
 from probe.config import plan
@@ -31,7 +32,13 @@ def conflicts(file: File, tree: dict[str, Tree], known: Iterable[Finding]) -> tu
     Names and logins are looked for in the tree: what is there is there, even if it is not right.
     """
     paths = [finding.path for finding in known]
-    found = [*_missing(file), *_limits(file), *_nodes(file), *impossible(file)]
+    found = [
+        *_missing(file),
+        *_limits(file),
+        *_nodes(file),
+        *_certificate(file),
+        *impossible(file),
+    ]
     if not any(path[-1] in ("deadline", "give_up") for path in paths):
         found += _waits(file)
     sure = [each for each in found if not any(_touches(path, each.path) for path in paths)]
@@ -50,6 +57,8 @@ def warnings(file: File) -> Iterator[str]:
     for name, mailbox in file.mailboxes.items():
         if mailbox.imap.tls is TlsMode.NONE:
             yield f"mailboxes.{name}.imap: {_CLEAR}"
+    if file.web.basic_auth is not None and file.web.tls is None and not _is_loopback(file):
+        yield "web.basic_auth: the password goes over the network in the clear (no web.tls)"
     literal = [key for key in file.tag_key if isinstance(key, LiteralSecret)]
     if any(key.read() == TAG_KEY_PLACEHOLDER for key in literal):
         yield "tag_key: is the example's, which everybody knows"
@@ -62,6 +71,20 @@ def _missing(file: File) -> Iterator[Finding]:
     for section in _SECTIONS.values():
         if not getattr(file, section):
             yield Finding((section,), "is missing; at least one is needed")
+
+
+def _certificate(file: File) -> Iterator[Finding]:
+    if file.web.tls is None:
+        return
+    try:
+        pair = file.web.tls.cert_file, file.web.tls.key_file
+        # Without a password at hand a key that has one would be asked for on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair, password=lambda: "")
+    except ssl.SSLError:
+        wrong = "the files must be a certificate and its own key, in PEM, without a password"
+        yield Finding(("web", "tls"), wrong)
+    except OSError as error:
+        yield Finding(("web", "tls"), f"the files cannot be read: {error.strerror}")
 
 
 def _references(tree: dict[str, Tree], paths: Iterable[Path]) -> Iterator[Finding]:
@@ -174,6 +197,11 @@ def _later(give_up: Sourced, deadline: Sourced) -> tuple[Path, Sourced]:
     if order.index(str(deadline.path[0])) > order.index(str(give_up.path[0])):
         return deadline.path, give_up
     return give_up.path, deadline
+
+
+def _is_loopback(file: File) -> bool:
+    host = file.web.listen.rpartition(":")[0].strip("[]")
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _mapping(tree: dict[str, Tree], key: str) -> dict[str, Tree]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from typing import Any, get_args, get_origin
 
@@ -46,7 +47,9 @@ def _key(key: str, field: FieldInfo, default: Any, indent: str) -> list[str]:
         as_section(get_args(field.annotation)[1]) if get_origin(field.annotation) is dict else None
     )
     if section is not None:
-        return _block(key, _section(section, f"{indent}  "), indent)
+        inner = _section(section, f"{indent}  ")
+        nested = field.is_required() or field.default_factory is not None
+        return _block(key, inner if nested else _commented(inner), indent)
     if entry is not None:
         inner = _section(entry, f"{indent}    ")
         return [f"{indent}{key}:", *_block(_NAMES[key], inner, f"{indent}  ")]
@@ -60,6 +63,11 @@ def _block(key: str, inner: list[str], indent: str) -> list[str]:
     """A mapping, live if anything in it is: one without a value would be an error."""
     live = any(not line.lstrip().startswith("#") for line in inner)
     return [f"{indent}{'' if live else '#'}{key}:", *inner]
+
+
+def _commented(lines: list[str]) -> list[str]:
+    """The lines of a mapping that is left out."""
+    return [re.sub(r"^( *)(?! |#)", r"\1#", line) for line in lines]
 
 
 def _prose(field: FieldInfo, indent: str, *, known: bool) -> list[str]:

@@ -37,6 +37,7 @@ from probe.config.kind import (
     Text,
     Timeout,
     Tls,
+    Url,
     Version,
     Word,
 )
@@ -59,13 +60,45 @@ class Section(BaseModel):
     later: ClassVar[frozenset[str]] = frozenset()
 
 
+class BasicAuth(Section):
+    """Who may see the pages."""
+
+    username: Text = Field(description="Who logs in.", examples=["prometheus"])
+    password: Password = Field(
+        description="Itself, or {file: /run/secrets/web}, which is read again for each request.",
+        examples=["replace-this"],
+    )
+
+
+class WebTls(Section):
+    """Our own certificate."""
+
+    cert_file: Text = Field(
+        description="The certificate with its chain, in PEM.", examples=["/etc/ssl/mailprobe.pem"]
+    )
+    key_file: Text = Field(
+        description="Its key, without a password.", examples=["/etc/ssl/mailprobe.key"]
+    )
+
+
 class Web(Section):
     """Where metrics and pages are served."""
 
-    later = frozenset({"external_url", "basic_auth", "tls"})
-
     listen: Endpoint = Field(
         default="127.0.0.1:9841", description="HOST:PORT; 0.0.0.0:9841 for all addresses."
+    )
+    external_url: Url | None = Field(
+        default=None,
+        description="What the links of the pages begin with, where a proxy stands before them.",
+        examples=["https://ops.example/mailprobe"],
+    )
+    basic_auth: BasicAuth | None = Field(
+        default=None,
+        description="Who may see the pages, but for /-/healthy and /-/ready, which are for all.",
+    )
+    tls: WebTls | None = Field(
+        default=None,
+        description="Serve with TLS 1.2 or newer; the files are read again when they change.",
     )
 
 

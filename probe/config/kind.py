@@ -78,6 +78,7 @@ Ip = Annotated[str, PlainValidator(scalar.ip), _text()]
 Host = Annotated[str, PlainValidator(scalar.host), _text()]
 Email = Annotated[str, PlainValidator(scalar.email), _text("^[^@]+@[^@]+$")]
 Endpoint = Annotated[str, PlainValidator(scalar.endpoint), _text()]
+Url = Annotated[str, PlainValidator(scalar.url), _text("^https?://")]
 CaFile = Annotated[str, PlainValidator(scalar.ca_file), _text()]
 Port = Annotated[
     int,

@@ -197,6 +197,16 @@ def endpoint(value: object, *, default_port: int | None = None) -> str:
     raise ValueError(f"must be {form}, IPv6 in brackets{but(text, _HOST_SHAPE)}")
 
 
+def url(value: object) -> str:
+    """A URL that others can be made of by adding a path: no slash at its end."""
+    text = single(value)
+    found = re.fullmatch(r"https?://(?P<where>[^/?#@\\ ]+)(/[!-~]*)?", text)
+    if found is None or {"?", "#", '"', "<", ">"} & set(text):
+        raise ValueError("must be a URL such as https://ops.example/mailprobe")
+    endpoint(found["where"], default_port=443)
+    return text.rstrip("/")
+
+
 def nameserver(value: object) -> str:
     """HOST:PORT of a DNS server."""
     return endpoint(value, default_port=53)

@@ -30,6 +30,9 @@ class Settings:
     tag_keys: tuple[Secret, ...]  # The first signs, all verify.
     journal: str
     listen: tuple[str, int]
+    external_url: str  # Without a slash at its end; empty: links begin with one.
+    login: tuple[str, Secret] | None  # Who may see the pages.
+    certificate: tuple[str, str] | None  # The files of our own, and of its key.
     resolvers: tuple[str, ...] | None  # HOST:PORT; None: the system's.
     log_level: str
     log_format: str
@@ -60,6 +63,9 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         tag_keys=file.tag_key,
         journal=file.journal,
         listen=(host.strip("[]"), int(port)),
+        external_url=file.web.external_url or "",
+        login=_login(file.web.basic_auth),
+        certificate=_certificate(file.web.tls),
         resolvers=file.resolvers,
         log_level=file.log.level.value,
         log_format=file.log.format.value,
@@ -71,6 +77,14 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         imap_passwords={name: box.imap.password for name, box in file.mailboxes.items()},
         warnings=warnings,
     )
+
+
+def _login(given: typed.BasicAuth | None) -> tuple[str, Secret] | None:
+    return None if given is None else (given.username, given.password)
+
+
+def _certificate(given: typed.WebTls | None) -> tuple[str, str] | None:
+    return None if given is None else (given.cert_file, given.key_file)
 
 
 def short_name(host: str) -> str:

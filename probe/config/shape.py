@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -33,8 +34,10 @@ def kind_at(path: Path) -> Any:
 
 
 def as_section(kind: Any) -> Kind | None:
-    """The type, if it is a mapping with keys of its own."""
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None  # type: ignore[return-value]
+    """The type, if it is a mapping with keys of its own, which may be left out."""
+    kinds = [each for each in get_args(kind) if each is not NoneType] or [kind]
+    found = kinds[0] if len(kinds) == 1 else None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None  # type: ignore[return-value]
 
 
 def is_secret(path: Path) -> bool:
@@ -60,8 +63,12 @@ def unknown(path: Path) -> str:
 
 def variables() -> Iterator[str]:
     """The paths with `__` of all values that need no name of a relay, sender or mailbox."""
-    for key, value in File.model_fields.items():
+    yield from _values(File, "")
+
+
+def _values(kind: Kind, before: str) -> Iterator[str]:
+    for key, value in kind.model_fields.items():
         if (section := as_section(value.annotation)) is not None:
-            yield from (f"{key}__{inner}" for inner in section.model_fields)
+            yield from _values(section, f"{before}{key}__")
         elif get_origin(value.annotation) is not dict:
-            yield key
+            yield f"{before}{key}"

@@ -25,6 +25,6 @@ class Limits:
     relays: Mapping[str, RelayLimits] = field(default_factory=dict)
     mailboxes: Mapping[str, int] = field(default_factory=dict)  # Messages a day.
 
-    def with_mailbox(self, name: str, per_day: int) -> Limits:
-        """The same, with one more mailbox."""
-        return replace(self, mailboxes={**self.mailboxes, name: per_day})
+    def with_mailboxes(self, per_day: Mapping[str, int]) -> Limits:
+        """The same, with some more mailboxes."""
+        return replace(self, mailboxes={**self.mailboxes, **per_day})

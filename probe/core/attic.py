@@ -8,6 +8,7 @@ be given up when, so that memory is bounded by routes and not by the length of a
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from probe.core.model import RouteKey
@@ -61,6 +62,15 @@ class Attic:
         lapse.count -= 1
         lapse.learned.subtract([record.learned] if record.learned else ())
         return True
+
+    def dismiss(self, gone: Callable[[RouteKey], bool]) -> list[Lapse]:
+        """What of these routes is here; it is gone here, and nobody waits for it any more."""
+        return [
+            shelf.lapses.pop(route)
+            for shelf in self._shelves.values()
+            for route in [*shelf.lapses]
+            if gone(route)
+        ]
 
     def due(self, mailbox: str, proof: float) -> list[Shelf]:
         """What of a mailbox has not come up to `proof`, and is to be given up; it is gone here."""

@@ -7,6 +7,7 @@ no I/O; the engine saves, counts and logs what it answers.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import replace
 
 from probe.core.attic import Attic, Shelf
@@ -18,6 +19,7 @@ from probe.core.model import (
     Folder,
     Phase,
     Reason,
+    RouteKey,
     Sighting,
     Timeouts,
     UnknownCause,
@@ -48,6 +50,17 @@ class Ledger:
         self._due: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
         self._end: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
 
+    def watch(self, mailbox: str, sight: Sight) -> None:
+        """A mailbox is read from now on, or is another than before."""
+        self._sights[mailbox] = sight
+        self._due.setdefault(mailbox, [])
+        self._end.setdefault(mailbox, [])
+
+    def unwatch(self, mailbox: str) -> None:
+        """A mailbox is not read any more. What was on its way to it has been dismissed."""
+        for table in (self._sights, self._due, self._end):
+            table.pop(mailbox, None)
+
     def __len__(self) -> int:
         """How many records it holds."""
         return len(self._open)
@@ -74,6 +87,20 @@ class Ledger:
         if (verdict := _left(record)) is not None:
             return self._judge(record, verdict)
         return change
+
+    def dismiss(self, gone: Callable[[RouteKey], bool]) -> list[Change]:
+        """These routes are no more: what is undecided stays so, and nothing is waited for.
+
+        A submission that is under way comes to its end; what it says judges nothing.
+        """
+        for lapse in self._attic.dismiss(gone):
+            self.levels.lapse(lapse)
+        cause = Unknown(UnknownCause.CONFIG)
+        return [
+            self._judge(replace(record, lost=record.lost or record.arrived is None), cause)
+            for record in [*self._open.values()]
+            if gone(record.probe.route)
+        ]
 
     def launched(self, record: Record, timeouts: Timeouts) -> None:
         """A probe is in the journal and about to be submitted."""
@@ -170,7 +197,8 @@ class Ledger:
         late = seconds > probe.deadline
         record = replace(record, arrived=sighting.seen)
         node = (probe.route.relay, record.node)
-        self._sights[probe.route.mailbox].came(node, accepted, sighting.seen)
+        if sight := self._sights.get(probe.route.mailbox):  # It may have gone in the meantime.
+            sight.came(node, accepted, sighting.seen)
         arrived = Arrived(sighting, seconds, late)
         if not record.undecided:
             self._keep(record)

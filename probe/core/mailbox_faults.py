@@ -32,7 +32,7 @@ class MailboxFaults:
 
     def __init__(self, sight: Sight) -> None:
         """`sight`: what could be seen of the mailbox, kept up to date by the caller."""
-        self._sight = sight
+        self.sight = sight
         self._quota: Quota | None = None
         self._refusal: _Refusal | None = None
         self._arrived = -math.inf  # When the youngest probe that arrived was launched.
@@ -74,7 +74,7 @@ class MailboxFaults:
         return self._named
 
     def _unreadable(self) -> Named | None:
-        if not self._sight.blind:
+        if not self.sight.blind:
             self._failures.clear()
         if max(self._failures.values(), default=0) < UNREADABLE_AFTER:
             return None

@@ -57,6 +57,16 @@ class Sight:
             # After a step of the clock we may seem to have stopped in the future.
             self._open(min(stopped, since), UnknownCause.PROBER, pending=set(folders))
 
+    def restart(self, folders: frozenset[str], now: float) -> None:
+        """The mailbox is read in another way from `now` on: all folders must be proved again."""
+        since = self.proof
+        self._proofs = {folder: self._proofs.get(folder) for folder in folders}
+        if self.blind:
+            self._stretches[-1].pending = set(folders)
+        else:
+            start = now if since is None else since
+            self._open(start, UnknownCause.PROBER, pending=set(folders))
+
     @property
     def proof(self) -> float | None:
         """The latest moment up to which everything that had arrived has been seen."""

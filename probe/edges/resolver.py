@@ -53,6 +53,10 @@ class DnsResolver:
         self._servers: list[dns.nameserver.Nameserver] = []
         self._asking: dict[str, asyncio.Future[Addresses | ResolveFailure | None]] = {}
 
+    def follow(self, nameservers: Sequence[str] | None) -> None:
+        """From now on these servers are asked."""
+        self._nameservers, self._servers = nameservers, []
+
     async def addresses(self, name: str) -> Addresses:
         """The A and AAAA records of a name; an IP address is its own. Raises ResolveFailure.
 

@@ -41,6 +41,11 @@ class Line:
     submitter: Submitter
     secret: Secret | None
 
+    def has_login_of(self, other: Line) -> bool:
+        """Whether both log in to the same account in the same way."""
+        ours = self.relay.host, self.relay.username, self.secret
+        return ours == (other.relay.host, other.relay.username, other.secret)
+
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
@@ -70,8 +75,12 @@ class Courier:
         clock: Clock,
         accepted_before: dict[Acquaintance, float],
         wakes: Mapping[str, asyncio.Event],
+        former: Courier | None = None,
     ) -> None:
-        """`wakes`: set for the mailbox that a probe is on its way to."""
+        """`wakes`: set for the mailbox that a probe is on its way to.
+
+        What a `former` one knows of logins that are the same still holds.
+        """
         self._lines = lines
         self._scribe = scribe
         self._throttle = throttle
@@ -83,29 +92,50 @@ class Courier:
         self._clock = clock
         self._accepted_before = accepted_before
         self._wakes = wakes
-        self._gates = {
-            name: LoginGate(line.secret, clock, RELAY_PAUSES) for name, line in lines.items()
-        }
+        self._gates = {line.relay.name: self._gate(line, former) for line in lines.values()}
+        self._retired = False
 
-    async def carry(self, route: Route, node: Node, slot: float) -> None:
-        """One probe of this route, from its slot to the end of its submission."""
+    def retire(self) -> None:
+        """Another takes over: what is under way is brought to its end, and nothing is begun."""
+        self._retired = True
+
+    def _gate(self, line: Line, former: Courier | None) -> LoginGate:
+        before = None if former is None else former._lines.get(line.relay.name)
+        if former is not None and before is not None and line.has_login_of(before):
+            return former._gates[line.relay.name]
+        return LoginGate(line.secret, self._clock, RELAY_PAUSES)
+
+    async def carry(self, route: Route, node: Node, slot: float) -> bool:
+        """One probe of this route, from its slot to the end of its submission.
+
+        Whether it was: one that had not been begun when we retired is left to the successor.
+        """
         key = route.key
         self._metrics.lagged(max(0.0, self._clock.now() - slot))
         login = await self._gates[key.relay].admitted()
         with login or nullcontext():
-            if key not in self._books.histories:
-                return  # Its node went meanwhile, and nobody knows the route any more.
+            if not self._serves(key):
+                return not self._retired
             if login is None:
                 self._skip(key, SkipCause.AUTH_BACKOFF)
-                return
+                return True
             turn = await self._throttle.turn(key, slot + route.interval)
-            if turn is None:
-                self._skip(key, SkipCause.RATE_LIMIT)
-                return
-            with turn:
+            with turn or nullcontext():
+                if not self._serves(key):
+                    if turn is not None:
+                        turn.drop()
+                    return not self._retired
+                if turn is None:
+                    self._skip(key, SkipCause.RATE_LIMIT)
+                    return True
                 probe, letter = self._scribe.write(route, slot)
                 self._metrics.scheduled(key)
                 await self._send(Parcel(self._lines[key.relay], node, probe, letter, turn), login)
+        return True
+
+    def _serves(self, key: RouteKey) -> bool:
+        """Whether it is still on us to send on this route: its node may have gone meanwhile."""
+        return not self._retired and key in self._books.histories
 
     def _skip(self, key: RouteKey, cause: SkipCause) -> None:
         self._metrics.scheduled(key)

@@ -73,6 +73,26 @@ class Desk:
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
         self._nearly_full: set[str] = set()
+        # Since when they are as they are; a message from before cannot be compared with them.
+        self._since: dict[Sender | Mailbox, float] = dict.fromkeys(
+            (*senders.values(), *mailboxes.values()), -inf
+        )
+
+    def follow(
+        self,
+        *,
+        keys: Sequence[bytes],
+        lifetime: float,
+        senders: Mapping[str, Sender],
+        mailboxes: Mapping[str, Mailbox],
+        wakes: Mapping[str, asyncio.Event],
+    ) -> None:
+        """From now on the configuration says so."""
+        now = self._clock.now()
+        parties: list[Sender | Mailbox] = [*senders.values(), *mailboxes.values()]
+        self._since = {party: self._since.get(party, now) for party in parties}
+        self._keys, self._lifetime = keys, lifetime
+        self._senders, self._mailboxes, self._wakes = senders, mailboxes, wakes
 
     # ---- what the watchers ask
 
@@ -317,13 +337,14 @@ class Desk:
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
         probe = record.probe
-        if probe.route.sender not in self._senders:
-            return frozenset()  # Not configured any more: what it should look like is not known.
+        sender = self._senders.get(probe.route.sender)
+        if sender is None or probe.launched < max(self._since[sender], self._since[mailbox]):
+            return frozenset()  # What it should look like is not known any more.
         return message.inspect(
             fetched.header,
             fetched.body,
             token=probe.token,
-            sender=self._senders[probe.route.sender],
+            sender=sender,
             mailbox_address=mailbox.address,
             instance=self._instance,
             route=probe.route,

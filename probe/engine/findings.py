@@ -62,7 +62,10 @@ class Findings:
         self._look(mailbox)
 
     def refresh(self) -> None:
-        """Time has passed."""
+        """Time has passed; what is not configured any more is forgotten."""
+        for gone in self._states.keys() - self._sights.keys():
+            for known in (self._faults, self._named, self._states):
+                known.pop(gone, None)
         for mailbox in self._sights:
             self._look(mailbox)
 
@@ -85,9 +88,10 @@ class Findings:
         self._look(mailbox)
 
     def _of(self, mailbox: str) -> MailboxFaults:
-        if mailbox not in self._faults:
-            self._faults[mailbox] = MailboxFaults(self._sights[mailbox])
-        return self._faults[mailbox]
+        sight, faults = self._sights[mailbox], self._faults.get(mailbox)
+        if faults is None or faults.sight is not sight:  # Another mailbox has taken its name.
+            faults = self._faults[mailbox] = MailboxFaults(sight)
+        return faults
 
     def _look(self, mailbox: str) -> None:
         """Name what is wrong now, and tell everybody of what is new."""

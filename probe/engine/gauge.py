@@ -8,7 +8,7 @@ from probe.core.quota import Quota
 from probe.ports import Clock, ImapFailure, Session
 
 _PERIOD, _LONGEST = 300.0, 3600.0  # Between two readings, and after those that fail (s).
-_FULL_PERIOD = 10.0  # Between two readings of a mailbox that is full (s).
+_FULL_PERIOD = 5.0  # Between two readings of a mailbox that is full, or a poll (s).
 _PATIENCE = 30.0  # How long a reading may be put off because messages are expected (s).
 
 

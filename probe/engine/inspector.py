@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from probe.core.model import Node, Relay
+from probe.core.node_plan import NodePlan
 from probe.core.nodes import (
     Change,
     FellBack,
@@ -54,19 +56,43 @@ class Inspector:
         routes: Routes,
         clock: Clock,
         metrics: Metrics,
+        former: Inspector | None = None,
     ) -> None:
+        """What a `former` one knows of names that are still asked for is not asked anew."""
         self.trouble: dict[str, str] = {}  # What is wrong with the names of relays, by relay.
-        self._lookup = Lookup(resolver, routes)
+        self._lookup: Lookup = Lookup(resolver, routes) if former is None else former._lookup
         self._roster = roster
         self._clock = clock
         self._metrics = metrics
         self._fixed = [node for relay in relays for node in fixed_nodes(relay)]
+        self._joining = [*self._fixed]
         self._books = {r.name: NodeBook(r) for r in relays if r.plan.is_looked_up}
+        self._ended = False
+        if former is not None:
+            self._succeed(former)
+
+    def _succeed(self, former: Inspector) -> None:
+        former._ended = True  # A lookup of its may come to its end before it hears of that.
+        for name, book in self._books.items():
+            known = former._books.get(name)
+            same = known is not None and _asked_for(known.relay) == _asked_for(book.relay)
+            if known is not None and same:
+                self._books[name] = replace(known, relay=book.relay)
+                if trouble := former.trouble.get(name):
+                    self.trouble[name] = trouble
+            else:
+                self._lookup.forget(name)
+
+    @property
+    def nodes(self) -> frozenset[Node]:
+        """All nodes that should be probed, as far as is known."""
+        known = (node for book in self._books.values() for node in book.nodes)
+        return frozenset((*self._fixed, *known))
 
     async def run(self, beat: Callable[[], None]) -> None:
         """Turn for ever: look up what is due, or sleep until something is, at most `TURN`."""
-        while self._fixed:
-            self._roster.joined(self._fixed.pop(0))
+        while self._joining:
+            self._roster.joined(self._joining.pop(0))
         while True:
             beat()
             now = self._clock.now()
@@ -81,10 +107,15 @@ class Inspector:
     async def _inspect(self, book: NodeBook) -> None:
         """One lookup, and what follows from it."""
         relay = book.relay
+        looked: Looked | ResolveFailure
         try:
             looked = await self._lookup.ask(relay)
         except ResolveFailure as failure:
-            self._troubled(relay, str(failure))
+            looked = failure
+        if self._ended:
+            return
+        if isinstance(looked, ResolveFailure):
+            self._troubled(relay, str(looked))
             following, changes = unanswered(book, self._clock.now())
         else:
             self._note(relay, looked)
@@ -119,3 +150,9 @@ class Inspector:
                 self._roster.retired(node)
             case FellBack(reason):
                 log.warning("Relay %r: %s; it is one node for now.", relay.name, reason)
+
+
+def _asked_for(relay: Relay) -> tuple[object, ...]:
+    """What the nodes of a relay follow from."""
+    tls = relay.tls if relay.plan is NodePlan.SRV else None
+    return relay.host, relay.port, relay.plan, tls, relay.ip_version, relay.source_address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -28,12 +29,22 @@ class Learner:
         self._books = books
         self._metrics = metrics
         self._clock = clock
-        self._plans = {relay.name: relay.plan for relay in relays}
+        self._balancers = _balancers(relays)
         self._heard: dict[str, dict[str, float]] = {}  # By relay and node: when it last greeted.
+
+    def follow(self, relays: Iterable[Relay]) -> None:
+        """From now on these are the relays.
+
+        What was learned of others is forgotten as soon as nothing is on its way by it any more.
+        """
+        before, self._balancers = self._balancers, _balancers(relays)
+        for relay, heard in self._heard.items():
+            if self._balancers.get(relay) != before.get(relay):
+                heard.update(dict.fromkeys(heard, -math.inf))
 
     def node_of(self, node: Node, attempt: Attempt) -> str:
         """The learned node that an attempt went to; empty where the route says which it was."""
-        if self._plans.get(node.relay) is not NodePlan.GREETING:
+        if node.relay not in self._balancers:
             return ""
         name = learned.node_name(attempt)
         return self._met(node.relay, name) if name else ""
@@ -94,3 +105,8 @@ class Learner:
 
 def _node(relay: str, name: str) -> Node:
     return Node(relay, name, "", 0)
+
+
+def _balancers(relays: Iterable[Relay]) -> dict[str, tuple[str, int]]:
+    """Where the load balancers are, by relay."""
+    return {one.name: (one.host, one.port) for one in relays if one.plan is NodePlan.GREETING}

@@ -76,6 +76,10 @@ class Lookup:
         self._routes = routes
         self._versions: dict[str, _Versions] = {}
 
+    def forget(self, relay: str) -> None:
+        """A relay is another one now."""
+        self._versions.pop(relay, None)
+
     async def ask(self, relay: Relay) -> Looked:
         """What DNS says of a relay's nodes. Raises ResolveFailure where it says nothing at all."""
         named = await self._named(relay)

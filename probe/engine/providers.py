@@ -8,6 +8,7 @@ from typing import Protocol
 
 from probe.core import provider
 from probe.core.model import Mailbox
+from probe.core.provider import PER_DAY, Provider
 from probe.core.targets import MxRecord, Records
 from probe.ports import Clock, ResolveFailure
 
@@ -34,12 +35,23 @@ class ProviderFinder:
         *,
         limit: Callable[[str, int], None],
         clock: Clock,
+        former: ProviderFinder | None = None,
     ) -> None:
-        """`limit` is told of each mailbox that takes so many messages a day."""
-        self._open = [one for one in mailboxes if provider.needs_lookup(one)]
+        """`limit` is told of each mailbox that takes so many messages a day.
+
+        What a `former` one has found is not asked anew.
+        """
+        self._owners: dict[str, Provider | None] = {} if former is None else former._owners
+        self._asked = [one for one in mailboxes if provider.needs_lookup(one)]
+        self._open = [one for one in self._asked if _domain(one) not in self._owners]
         self._exchanges = exchanges
         self._limit = limit
         self._clock = clock
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The messages a day that mailboxes take, as far as that has been found by now."""
+        return {one.name: PER_DAY for one in self._asked if self._owners.get(_domain(one))}
 
     async def run(self, beat: Callable[[], None]) -> None:
         """Turn for ever: ask what is open, then rest."""
@@ -53,18 +65,22 @@ class ProviderFinder:
                 await self._clock.sleep_until(self._clock.now() + TURN)
 
     async def _find(self, mailbox: Mailbox) -> None:
-        domain = provider.domain_of(mailbox.address)
         try:
-            found = provider.of_exchangers(await self._exchanges.mx(domain))
+            found = provider.of_exchangers(await self._exchanges.mx(_domain(mailbox)))
         except ResolveFailure as failure:
             log.info("Mailbox %s: whose it is cannot be looked up: %s", mailbox.name, failure)
             return
         self._open.remove(mailbox)
+        self._owners[_domain(mailbox)] = found
         if found is not None:
             log.info(
                 "Mailbox %s is at %s: it gets at most %d messages a day.",
                 mailbox.name,
                 found,
-                provider.PER_DAY,
+                PER_DAY,
             )
-            self._limit(mailbox.name, provider.PER_DAY)
+            self._limit(mailbox.name, PER_DAY)
+
+
+def _domain(mailbox: Mailbox) -> str:
+    return provider.domain_of(mailbox.address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from probe.core.allowance import Limits
 from probe.core.forecast import Plan
 from probe.core.limits import fitted
 from probe.core.model import Node, Route, RouteKey
@@ -37,32 +38,46 @@ class Roster:
         self._in_force: dict[RouteKey, Route] = {}  # As the limits allow.
         self._retired: set[RouteKey] = set()
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Those that are probed now."""
+        return tuple(self._nodes)
+
+    def follow(self, plans: Mapping[Combination, Plan], limits: Limits) -> None:
+        """From now on these are in force; routes that stay as they are notice nothing."""
+        self._plans = plans
+        self._throttle.follow(limits)
+        for node, before in self._nodes.items():
+            routes = self._planned(node)
+            keys = {route.key for route in routes}
+            for route in before:
+                if route.key not in keys:
+                    self._end(route.key)
+            for route in routes:
+                self._begin(route.key)
+            self._nodes[node] = routes
+        self._fit()
+
     def joined(self, node: Node) -> None:
-        """A node is probed from now on."""
-        routes = [
-            _route(RouteKey(relay, node.name, sender, mailbox), plan)
-            for (relay, sender, mailbox), plan in self._plans.items()
-            if relay == node.relay
-        ]
-        self._nodes[node] = routes
+        """A node is probed from now on; one that is already goes on."""
+        if node in self._nodes:
+            return
+        self._nodes[node] = self._planned(node)
         self._metrics.add_node(node)
-        for route in routes:
-            self._retired.discard(route.key)
-            self._books.open(route.key)
+        for route in self._nodes[node]:
+            self._begin(route.key)
         self._fit()
 
     def retired(self, node: Node) -> None:
         """A node is gone. What is in flight through it is still waited for."""
         for route in self._nodes.pop(node, []):
-            del self._in_force[route.key]
-            self._sender.remove(route.key)
-            self._retire(route.key)
+            self._end(route.key)
         self._metrics.retire_node(node)
         self._fit()
 
     def limit_mailbox(self, name: str, per_day: int) -> None:
         """A mailbox takes no more than so many messages a day."""
-        self._throttle.limits = self._throttle.limits.with_mailbox(name, per_day)
+        self._throttle.follow(self._throttle.limits.with_mailboxes({name: per_day}))
         self._fit()
 
     def _fit(self) -> None:
@@ -74,6 +89,22 @@ class Roster:
                 self._in_force[route.key] = route
                 self._metrics.add_route(route)
                 self._sender.add(route, node)
+
+    def _planned(self, node: Node) -> list[Route]:
+        return [
+            _route(RouteKey(relay, node.name, sender, mailbox), plan)
+            for (relay, sender, mailbox), plan in self._plans.items()
+            if relay == node.relay
+        ]
+
+    def _begin(self, key: RouteKey) -> None:
+        self._retired.discard(key)
+        self._books.open(key)
+
+    def _end(self, key: RouteKey) -> None:
+        del self._in_force[key]
+        self._sender.remove(key)
+        self._retire(key)
 
     def known(self, key: RouteKey) -> bool:
         """Whether the configuration has this combination at all."""

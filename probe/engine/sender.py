@@ -51,19 +51,24 @@ class Sender:
         return bool(self._due)
 
     def add(self, route: Route, node: Node) -> None:
-        """A route is in force from now on, or has another interval."""
+        """A route is in force from now on, or is another than before."""
         now = self._clock.now()
         due = schedule.next_slot(route, now)
         if entry := self._entries.get(route.key):  # What is running goes on with it.
             entry.route, entry.node, entry.since, entry.due = route, node, now, due
         else:
-            self._entries[route.key] = _Entry(route, node, now, due)
+            self._entries[route.key] = _Entry(route, node, since=now, due=due)
         heapq.heappush(self._due, (due, route.key))
         self._changed.set()
 
     def remove(self, key: RouteKey) -> None:
         """No further slot of this route comes due."""
         self._entries.pop(key, None)
+
+    def follow(self, courier: Courier) -> None:
+        """From now on this one carries what comes due; the one before ends what it has begun."""
+        self._courier.retire()
+        self._courier = courier
 
     async def stop(self) -> None:
         """From now on slots that come due are skipped; returns when no submission is under way."""
@@ -119,7 +124,9 @@ class Sender:
         self._running += 1
         self._idle.clear()
         try:
-            await self._courier.carry(entry.route, entry.node, slot)
+            while self._entries.get(entry.route.key) is entry:
+                if await self._courier.carry(entry.route, entry.node, slot):
+                    break
         except Exception:
             log.exception("A slot of %s broke.", entry.route.key)
             self._metrics.failed(Loop.SENDER)

@@ -31,6 +31,11 @@ class Turn:
             self._holds = False
             self._throttle.released(self._key.relay)
 
+    def drop(self) -> None:
+        """Nothing is sent after all."""
+        self.leave()
+        self._throttle.spared(self._key)
+
     async def hold(self) -> None:
         """Hold a connection; the second time for one message, wait until the limits allow it."""
         if not self._holds:
@@ -67,6 +72,12 @@ class Throttle:
         self._busy: Counter[str] = Counter()  # Connections, by relay.
         self._freed: dict[str, asyncio.Event] = {}  # By relay: replaced when it is set.
 
+    def follow(self, limits: Limits) -> None:
+        """From now on these are the limits; what was sent still counts."""
+        self.limits = limits
+        for relay in [*self._freed]:
+            self._freed.pop(relay).set()
+
     def remember(self, launches: Iterable[Launches]) -> None:
         """What was sent before us."""
         for some in sorted(launches, key=lambda each: each.newest):
@@ -88,6 +99,10 @@ class Throttle:
             if allowed > until or now >= until:
                 return False
             await self._pause(key.relay, allowed if allowed > now else until)
+
+    def spared(self, key: RouteKey) -> None:
+        """What was counted just now is not sent."""
+        self._count(key.relay, key.mailbox, self._clock.now(), -1)
 
     def released(self, relay: str) -> None:
         """A connection to this relay is closed."""
@@ -113,7 +128,7 @@ class Throttle:
         self._mailboxes[mailbox].add(moment, count)
 
     async def _pause(self, relay: str, until: float) -> None:
-        """Until this moment, or until a connection to the relay is closed."""
+        """Until this moment, or until a connection is closed, or limits change."""
         freed = self._freed.setdefault(relay, asyncio.Event())
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - self._clock.now())):

@@ -255,6 +255,12 @@ CONFLICT = Metric(
     (),
     "1 while another prober uses the name of this instance.",
 )
+RELOADED = Metric(
+    "mailprobe_config_last_reload_successful",
+    GAUGE,
+    (),
+    "1 if the configuration was good when it was last read; else the one before is in force.",
+)
 TIME = Metric("mailprobe_time_seconds", GAUGE, (), "The clock of the prober at the scrape.")
 BUILD_INFO = Metric(
     "mailprobe_build_info", GAUGE, ("version", "revision"), "1 for what is running."
@@ -268,6 +274,6 @@ CATALOGUE: tuple[Metric, ...] = (
     *(COMPONENT_STATE, FAULT, FAULT_CONFIRMED, FAULT_SINCE),
     *(IMAP_UP, IMAP_LAST_OK, QUOTA, IMAP_CERTIFICATE_END, UNMATCHED, CERTIFICATE_END, AUTH),
     *(RELAY_INFO, SENDER_INFO, RESOLVE_LAST_OK),
-    *(LOOP_LAST_RUN, LOOP_ERRORS, JOURNAL_UP, JOURNAL_ERRORS, CONFLICT, TIME, BUILD_INFO),
+    *(LOOP_LAST_RUN, LOOP_ERRORS, JOURNAL_UP, JOURNAL_ERRORS, CONFLICT, RELOADED, TIME, BUILD_INFO),
 )
 """Every metric of ours, in the order of the README; process_* and python_* come beside them."""

@@ -131,16 +131,32 @@ class Exporter:
             self._phases.add((relay.name, phase))
         if relay.plan.is_looked_up:  # What is never resolved must not look long unresolved.
             self._resolved.add((relay.name,))
+        else:
+            self._resolved.remove((relay.name,))
+
+    def drop_relay(self, name: str) -> None:
+        """A relay is not configured any more."""
+        self._relays.remove((name,))
+        self._resolved.remove((name,))
 
     def add_sender(self, sender: Sender) -> None:
         """A sender is configured."""
         self._senders.remove((sender.name,))
         self._senders.add((sender.name, sender.domain))
 
+    def drop_sender(self, name: str) -> None:
+        """A sender is not configured any more."""
+        self._senders.remove((name,))
+
     def add_mailbox(self, mailbox: Mailbox) -> None:
         """A mailbox is configured: its series exist from now on."""
         self._mailboxes.add((mailbox.name,))
         self._components.add(_labels(Component(Kind.MAILBOX, mailbox=mailbox.name)))
+
+    def drop_mailbox(self, name: str) -> None:
+        """A mailbox is not configured any more: its series go at once."""
+        self._mailboxes.remove((name,))
+        self._components.remove(_labels(Component(Kind.MAILBOX, mailbox=name)))
 
     def add_node(self, node: Node) -> None:
         """A node is in force: its component series exist from now on."""
@@ -274,6 +290,8 @@ class Exporter:
     def diagnosed(self, status: ComponentStatus) -> None:
         """How a component stands at this moment."""
         labels = _labels(status.component)
+        if labels not in self._components:
+            return  # It is not configured any more.
         named = {one.fault: one for one in status.faults}
         for state in State:
             self._components.put(labels, int(state is status.state), m.COMPONENT_STATE, state)
@@ -317,6 +335,10 @@ class Exporter:
         """How the journal is."""
         self._process.put((), int(up), m.JOURNAL_UP)
         self._process.put((), errors, m.JOURNAL_ERRORS)
+
+    def reloaded(self, *, well: bool) -> None:
+        """The configuration was read again, and is in force or is not."""
+        self._process.put((), int(well), m.RELOADED)
 
     def conflicting(self, conflict: bool) -> None:
         """Whether another prober uses our instance name."""

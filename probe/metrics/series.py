@@ -116,6 +116,7 @@ def process() -> Table:
         Column(m.JOURNAL_UP, start=1),
         Column(m.JOURNAL_ERRORS),
         Column(m.CONFLICT),
+        Column(m.RELOADED, start=1),
         Column(m.TIME),
     ]
     return Table((), columns)

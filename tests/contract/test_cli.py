@@ -37,7 +37,10 @@ def module(name, **members):
 def told(*args, **kwargs):
     print(*args, sorted(kwargs.items()))
     return 7
-module("probe.app", run=lambda settings: told(settings.instance))
+def run(settings, again, in_force):
+    in_force(again())
+    return told(settings.instance)
+module("probe.app", run=run)
 module("probe.demo", run=told, SCENARIOS=("healthy",))
 module("probe.edges.log", configure=lambda level, form: print("log", level, form))
 """
@@ -115,14 +118,14 @@ def test_the_file_is_the_option_else_the_variable_else_the_usual(good: str, bad:
     assert usual.stderr.startswith("/etc/mailprobe/mailprobe.yaml: cannot be read")
 
 
-def test_run_hands_the_settings_over_and_returns_its_code(good: str) -> None:
+def test_run_hands_the_settings_over_can_read_them_again_and_returns_its_code(good: str) -> None:
     end = process("run", "--config", good, before=STAND_INS)
 
-    assert (end.returncode, end.stdout) == (7, "log info logfmt\nfra1 []\n")
+    assert (end.returncode, end.stdout) == (7, "log info logfmt\n" * 2 + "fra1 []\n")
 
 
 def test_run_tells_warnings_in_its_log(good: str) -> None:
-    module = "import types\nsys.modules['probe.app'] = types.SimpleNamespace(run=lambda _: 7)"
+    module = "import types\nsys.modules['probe.app'] = types.SimpleNamespace(run=lambda *_: 7)"
     end = process("run", "--config", good, before=module)
 
     assert end.returncode == 7
@@ -204,7 +207,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 
 def test_an_interruption_is_no_traceback(good: str) -> None:
     interrupted = STAND_INS + (
-        "\ndef interrupt(settings): raise KeyboardInterrupt\nmodule('probe.app', run=interrupt)\n"
+        "\ndef interrupt(*settings): raise KeyboardInterrupt\nmodule('probe.app', run=interrupt)\n"
     )
     end = process("run", "--config", good, before=interrupted)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.config import ConfigError, FileSecret, Plan, Settings, load
+from probe.config import ConfigError, FileSecret, Plan, Settings, load, needs_restart
 from probe.config.settings import short_name
 from probe.core.allowance import Limits, RelayLimits
 from probe.core.model import (
@@ -616,3 +616,55 @@ def test_two_thousand_a_day_to_one_provider_are_warned_of_in_sum(tmp_path: Path)
         "mailboxes one, two: 2880 messages a day to Gmail; more than 2000 are too many, and 5000"
         " make the domain a bulk sender for good",
     )
+
+
+def test_the_pages_may_need_a_login_and_be_seen_from_elsewhere(tmp_path: Path) -> None:
+    web = (
+        "web: {basic_auth: {username: ops, password: hunter2}, external_url: https://a.example/m/}"
+    )
+    settings = loaded(tmp_path, f"{SMALL}{web}\n")
+
+    assert settings.login is not None
+    assert (settings.login[0], settings.login[1].read()) == ("ops", "hunter2")
+    assert settings.external_url == "https://a.example/m"
+    assert settings.certificate is None
+    assert settings.warnings == ()
+
+
+def test_a_login_over_a_network_without_tls_is_warned_of(tmp_path: Path) -> None:
+    web = "web: {listen: 0.0.0.0:9841, basic_auth: {username: ops, password: hunter2}}"
+    clear = "web.basic_auth: the password goes over the network in the clear (no web.tls)"
+
+    assert loaded(tmp_path, f"{SMALL}{web}\n").warnings == (clear,)
+
+
+def test_the_login_of_the_pages_can_come_from_secrets_dir(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "web__basic_auth__password").write_text("hunter3\n")
+    text = f"{SMALL}secrets_dir: {tmp_path}/secrets\nweb: {{basic_auth: {{username: ops}}}}\n"
+
+    login = loaded(tmp_path, text).login
+    assert login is not None and login[1].read() == "hunter3"
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        ("defaults: {interval: 20s}", []),
+        ("log: {level: debug}", []),
+        ("instance: other", ["instance"]),
+        ("journal: /var/other", ["journal"]),
+        ("web: {listen: 0.0.0.0:1}", ["web.listen"]),
+        (
+            "instance: other\njournal: /x\nweb: {listen: 'localhost:1'}",
+            ["instance", "journal", "web.listen"],
+        ),
+    ],
+)
+def test_what_cannot_change_on_a_reload(tmp_path: Path, change: str, keys: list[str]) -> None:
+    before = loaded(tmp_path, f"{SMALL}")
+    after = loaded(tmp_path, f"{SMALL}{change}\n")
+    wrong = "cannot change while mailprobe runs: it needs a restart"
+
+    assert [each.message for each in needs_restart(before, after)] == [wrong] * len(keys)
+    assert [each.place.rpartition(": ")[2] for each in needs_restart(before, after)] == keys

@@ -101,6 +101,7 @@ CONTRACT = {
     "mailprobe_journal_up": ("gauge", ""),
     "mailprobe_journal_errors_total": ("counter", ""),
     "mailprobe_instance_conflict": ("gauge", ""),
+    "mailprobe_config_last_reload_successful": ("gauge", ""),
     "mailprobe_time_seconds": ("gauge", ""),
 }
 
@@ -694,3 +695,27 @@ async def test_a_compressed_scrape_is_the_same() -> None:
     ours = [line for line in gzip.decompress(body).decode().splitlines() if "mailprobe_" in line]
     plain = [line for line in (await scrape(exporter)).splitlines() if "mailprobe_" in line]
     assert ours == plain
+
+
+async def test_what_is_not_configured_any_more_is_not_shown() -> None:
+    exporter = Exporter()
+    key = RouteKey("pool", "n1", "shop", "corp")
+    exporter.add_relay(Relay("pool", "smtp.example", 25, plan=NodePlan.A))
+    exporter.add_sender(Sender(key.sender, "probe@shop.example"))
+    exporter.add_mailbox(
+        Mailbox("corp", "probe@corp.example", ImapServer("imap.example", 993, "u"))
+    )
+    exporter.drop_relay("pool")
+    exporter.drop_sender("shop")
+    exporter.drop_mailbox("corp")
+    text = (await exporter.scrape("", gzipped=False))[0].decode()
+    for name in ("relay_info", "sender_info", "resolve_last_ok_timestamp_seconds", "imap_up"):
+        assert f"mailprobe_{name}{{" not in text
+
+
+async def test_a_reload_is_good_until_one_was_not() -> None:
+    exporter = Exporter()
+    for well in (True, False, True):
+        exporter.reloaded(well=well)
+        text = (await exporter.scrape("", gzipped=False))[0].decode()
+        assert f"mailprobe_config_last_reload_successful {int(well)}" in text

@@ -463,3 +463,71 @@ def test_whatever_happens_there_is_at_most_one_verdict_and_the_account_adds_up(
         assert len(world.verdicts) + level.undecided == 1, "scheduled = judged + undecided"
         assert level.in_flight in (0, 1) and 0 <= level.overdue <= level.in_flight
         assert world.count(Arrived) <= 1
+
+
+# ---- routes that go away with a reload
+
+
+def events(changes: list[Change]) -> list[object]:
+    return [event for change in changes for event in change.events]
+
+
+CONFIG = Judged(Unknown(UnknownCause.CONFIG))
+
+
+def test_what_is_undecided_when_its_route_goes_stays_so_and_is_not_waited_for() -> None:
+    world = World().launch().submit(accepted())
+    changes = world.ledger.dismiss(lambda key: key == KEY)
+    assert events(changes) == [CONFIG]
+    assert changes[0].record.settled
+    assert world.ledger.levels.of(KEY).empty
+    world.reads(9000.0).tick(9000.0)
+    assert events(world.changes) == [Sent()], "neither overdue nor lost"
+
+
+def test_what_was_judged_keeps_its_verdict_when_its_route_goes() -> None:
+    world = World().launch().submit(accepted()).reads(200.0).tick(200.0)
+    changes = world.ledger.dismiss(lambda _: True)
+    assert events(changes) == []
+    assert changes[0].record.verdict == Bad(Reason.OVERDUE)
+    assert changes[0].record.settled and world.ledger.levels.of(KEY).empty
+
+
+def test_other_routes_notice_nothing() -> None:
+    world = World().launch().submit(accepted())
+    assert world.ledger.dismiss(lambda key: key != KEY) == []
+    assert world.ledger.levels.of(KEY).in_flight == 1
+
+
+@pytest.mark.parametrize("attempt", [accepted(), refused(), ack_lost()])
+def test_a_submission_that_outlives_its_route_judges_nothing(attempt: Attempt) -> None:
+    world = World().launch()
+    assert events(world.ledger.dismiss(lambda _: True)) == [CONFIG]
+    world.submit(attempt)
+    assert [e for e in events(world.changes) if not isinstance(e, Sent)] == []
+    assert world.ledger.levels.of(KEY).empty and not len(world.ledger)
+
+
+def test_it_is_still_recognised_when_it_arrives_after_all() -> None:
+    world = World().launch().submit(accepted())
+    (gone,) = world.ledger.dismiss(lambda _: True)
+    world.see(a_sighting(seen=103.0), gone.record)
+    assert [type(event) for event in events(world.changes)] == [Sent, Arrived]
+    assert world.changes[-1].record.verdict == Unknown(UnknownCause.CONFIG)
+    assert world.ledger.levels.of(KEY).empty
+
+
+def test_a_mailbox_may_go_while_something_is_submitted_to_it() -> None:
+    world = World().launch().see(a_sighting(seen=100.1))
+    world.ledger.dismiss(lambda _: True)
+    world.ledger.unwatch("corp")
+    world.submit(accepted()).tick(9000.0)
+    assert world.ledger.levels.of(KEY).empty and not len(world.ledger)
+
+
+def test_a_mailbox_that_comes_is_kept_account_of() -> None:
+    world = World()
+    world.ledger.unwatch("corp")
+    world.ledger.watch("corp", world.sight)
+    world.launch().submit(accepted()).reads(200.0).tick(200.0)
+    assert Judged(Bad(Reason.OVERDUE)) in events(world.changes)

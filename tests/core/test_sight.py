@@ -122,3 +122,33 @@ def test_a_stretch_ends_when_all_is_read_again_and_not_before() -> None:
     sight.proved("inbox", 40.0)
     sight.came(NODE, accepted=30.0, seen=41.0)
     assert sight.void(NODE, 45.0, 105.0) is not None, "what was taken meanwhile shows nothing"
+
+
+def test_a_mailbox_that_is_read_in_another_way_is_blind_from_its_last_proof_on() -> None:
+    sight = a_sight()
+    sight.proved("inbox", 10.0)
+    sight.restart(frozenset({"inbox", "junk"}), 12.0)
+    assert sight.blind and sight.proof is None
+    sight.proved("inbox", 13.0)
+    assert sight.blind
+    sight.proved("junk", 14.0)
+    assert not sight.blind
+    assert sight.void(NODE, 11.0, 13.0) is UnknownCause.PROBER
+    assert sight.void(NODE, 2.0, 10.0) is None
+    assert sight.void(NODE, 14.0, 20.0) is None, "the mailbox was in order: nobody backed off"
+
+
+def test_a_folder_that_is_not_read_any_more_is_not_waited_for() -> None:
+    sight = a_sight("inbox", "junk")
+    sight.restart(frozenset({"inbox"}), 12.0)
+    sight.proved("inbox", 13.0)
+    assert not sight.blind and sight.proof == 13.0
+
+
+def test_a_blind_stretch_goes_on_over_it() -> None:
+    sight = a_sight()
+    sight.blinded("inbox", 5.0)
+    sight.restart(frozenset({"inbox"}), 3000.0)
+    sight.proved("inbox", 3001.0)
+    assert sight.void(NODE, 100.0, 160.0) is UnknownCause.MAILBOX_UNREADABLE
+    assert sight.void(NODE, 3002.0, 3062.0) is not None, "it was out of order: nodes come back late"

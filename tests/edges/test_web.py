@@ -200,6 +200,13 @@ async def test_health_and_readiness_are_told_apart(world: World) -> None:
     assert (await world.get("/-/healthy"))[:2] == told
 
 
+async def test_behind_a_proxy_links_begin_as_it_says(world: World) -> None:
+    world.server.guard(login=None, certificate=None, external_url='https://a.example/m"')
+    _, text, _ = await world.get("/")
+    links = [attrs["href"] for tag, attrs in Page(text).tags if tag == "a"]
+    assert links == ['https://a.example/m"/api/v1/status', 'https://a.example/m"/metrics']
+
+
 class Page(HTMLParser):
     """The tags and the text of a page."""
 

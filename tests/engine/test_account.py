@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probe.core.allowance import Limits
 from probe.core.ledger import Ledger
 from probe.core.model import (
     Attempt,
@@ -39,6 +40,7 @@ from probe.engine.roster import Roster
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Beat, Supervisor
+from probe.engine.throttle import Throttle
 from probe.ports import Fetched, Letter, Remembered
 from tests.engine.folder_world import LoopClock, VirtualLoop
 from tests.engine.world import MAILBOX, RELAY, SENDER, FakeJournal, FakeMetrics
@@ -162,9 +164,11 @@ class Prober:
         )
         relay: Relay = RELAY
         learner = Learner([relay], books=self.books, metrics=self.metrics, clock=clock)
+        throttle = Throttle(Limits(), clock)
         courier = Courier(
             {"pool": Line(relay, world, FixedSecret())},
             scribe,
+            throttle=throttle,
             books=self.books,
             findings=findings,
             journal=journal,
@@ -177,6 +181,7 @@ class Prober:
         self.sender = Sender(courier, metrics=self.metrics, clock=clock)
         self.roster = Roster(
             {("pool", "shop", "corp"): PLAN},
+            throttle=throttle,
             sender=self.sender,
             books=self.books,
             metrics=self.metrics,

@@ -55,6 +55,12 @@ class World:
             self.ledger, journal=self.journal, metrics=self.metrics, clock=self.clock
         )
         self.books.open(KEY)
+        self.throttle = Throttle(self.limits, self.clock)
+        self.line = Line(RELAY, self.submitter, self.password)
+        self.courier = self.courier_by(self.line)
+
+    def courier_by(self, line: Line, former: Courier | None = None) -> Courier:
+        """A courier on these books, with this way to the relay."""
         scribe = Scribe(
             instance="test",
             key=b"k" * 16,
@@ -63,10 +69,10 @@ class World:
             journal=self.journal,
             clock=self.clock,
         )
-        self.courier = Courier(
-            {"pool": Line(RELAY, self.submitter, self.password)},
+        return Courier(
+            {"pool": line},
             scribe,
-            throttle=Throttle(self.limits, self.clock),
+            throttle=self.throttle,
             books=self.books,
             findings=Findings(self.sights, metrics=self.metrics, clock=self.clock),
             learner=Learner([RELAY], books=self.books, metrics=self.metrics, clock=self.clock),
@@ -75,6 +81,7 @@ class World:
             clock=self.clock,
             accepted_before=self.accepted_before,
             wakes=self.wakes,
+            former=former,
         )
 
     async def carry(self, times: int = 1) -> None:

@@ -81,3 +81,17 @@ def test_what_the_last_run_left_by_a_node_is_shown_again() -> None:
     world.learner.adopt("pool", "mx1.test")
     world.learner.adopt("pool", "")
     assert world.shown() == {"mx1.test": 0}
+
+
+def test_after_a_reload_the_nodes_of_another_balancer_stay_only_for_what_they_owe() -> None:
+    world = World()
+    world.take("mx1.test")
+    world.learner.node_of(NODE, attempt("mx2.test"))
+    world.learner.follow([replace(BALANCER, helo="other")])
+    assert world.shown() == {"mx1.test": 1, "mx2.test": 0}, "it is the same balancer"
+    world.learner.follow([replace(BALANCER, host="other.example")])
+    assert world.shown() == {"mx1.test": 1}
+    world.learner.follow([])
+    world.books.post(world.books.ledger.dismiss(lambda key: True))
+    assert world.shown() == {}
+    assert world.learner.node_of(NODE, attempt("mx1.test")) == ""

@@ -1,6 +1,7 @@
 """Whose mailboxes they are is found out behind the start, and asked again until it is known."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 
 from probe.core.model import ImapServer, Mailbox
@@ -19,8 +20,17 @@ class World:
         self.limits: dict[str, int] = {}
         self.beats: list[float] = []
         self.clock = HandTurnedClock()
-        self.finder = ProviderFinder(
-            mailboxes, self, limit=self.limits.__setitem__, clock=self.clock
+        self.finder = self.finder_of(*mailboxes)
+
+    def finder_of(
+        self, *mailboxes: Mailbox, former: ProviderFinder | None = None
+    ) -> ProviderFinder:
+        return ProviderFinder(
+            mailboxes,
+            self,
+            limit=self.limits.__setitem__,
+            clock=self.clock,
+            former=former,
         )
 
     async def mx(self, name: str) -> Records[MxRecord]:
@@ -63,3 +73,15 @@ async def test_a_domain_that_nobody_answers_for_is_asked_again_and_the_loop_keep
     assert world.limits == {"corp": 2000}
     steps = [b - a for a, b in pairwise(world.beats)]
     assert max(steps) <= TURN
+
+
+async def test_after_a_reload_only_what_is_new_is_asked() -> None:
+    corp = mailbox("corp", "probe@corp.example")
+    world = World(corp, corp_example=("aspmx.l.google.com",), own_example=("mx.own.example",))
+    await world.run(1)
+    own = mailbox("own", "probe@own.example")
+    world.finder = world.finder_of(replace(corp, keep=5.0), own, former=world.finder)
+    assert world.finder.limits == {"corp": 2000}
+    await world.run(1)
+    assert world.asked == ["corp.example", "own.example"]
+    assert world.finder.limits == {"corp": 2000}

@@ -376,8 +376,8 @@ async def test_a_quota_that_cannot_be_read_is_asked_for_less_and_less_often() ->
 async def test_a_full_mailbox_is_measured_again_soon() -> None:
     world = World(Box(used=Quota(0.99, room=1000)))
     async with world.watching():
-        await asyncio.sleep(35)
-        assert len(world.desk.quotas) in (3, 4)
+        await asyncio.sleep(65)
+        assert len(world.desk.quotas) == 3, "with every poll of a quiet mailbox"
         world.box.used = Quota(0.5)
         await asyncio.sleep(200)
     assert [quota for _, quota in world.desk.quotas].count(Quota(0.5)) == 1

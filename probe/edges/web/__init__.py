@@ -1,5 +1,7 @@
 """What is served over HTTP: metrics, health, the API and the status page."""
 
+from probe.edges.web.certificate import BadCertificate, Certificate
+from probe.edges.web.login import Login
 from probe.edges.web.server import PortTaken, WebServer
 
-__all__ = ["PortTaken", "WebServer"]
+__all__ = ["BadCertificate", "Certificate", "Login", "PortTaken", "WebServer"]

@@ -35,12 +35,16 @@ POLICY = (
 """The Content-Security-Policy: our style and nothing else."""
 
 
-def page(status: Status, now: float) -> str:
-    """The whole page, as of `now` (Unix time). The worst routes come first."""
+def page(status: Status, now: float, external_url: str = "") -> str:
+    """The whole page, as of `now` (Unix time). The worst routes come first.
+
+    `external_url` is what its links begin with, without a slash at its end.
+    """
     routes = sorted(status.routes, key=lambda r: (_WORST_FIRST.index(r.state), r.key))
     faulty = "".join(_fault(one, now) for one in status.components if one.faults)
     lines = faulty + "".join(_line(route, now) for route in routes[:_MOST_SHOWN])
     sentence = _text(summary(status))
+    base = html.escape(external_url)
     in_flight = sum(route.in_flight for route in routes)
     notices = "".join(f"<p><b>{_text(notice)}</b></p>" for notice in status.notices)
     return f"""<!doctype html>
@@ -59,7 +63,8 @@ def page(status: Status, now: float) -> str:
 {notices}</header>
 <ul>{lines}</ul>
 <footer>{_left_out(routes[_MOST_SHOWN:])}
-<p>As of {rfc3339(now)} · <a href="/api/v1/status">JSON</a> · <a href="/metrics">metrics</a></p>
+<p>As of {rfc3339(now)} · <a href="{base}/api/v1/status">JSON</a> ·
+<a href="{base}/metrics">metrics</a></p>
 </footer>
 </body>
 </html>

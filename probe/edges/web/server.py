@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import re
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from aiohttp import web
-from aiohttp.web_exceptions import HTTPMethodNotAllowed, HTTPRequestEntityTooLarge
+from aiohttp.web_exceptions import (
+    HTTPForbidden,
+    HTTPMethodNotAllowed,
+    HTTPRequestEntityTooLarge,
+)
 
 from probe.core.status import Health, Status
 from probe.edges.web.api import status_json
-from probe.edges.web.page import POLICY, page
+from probe.edges.web.certificate import Certificate
+from probe.edges.web.door import Door, Visitor
+from probe.edges.web.header import strict
+from probe.edges.web.login import Login
+from probe.edges.web.page import page
 
-_LARGEST_BODY = 64 * 1024
+LARGEST_BODY = 64 * 1024
+SHUTDOWN = 2.0  # s that what is being answered gets when we stop.
+RELOAD = "/-/reload"
+
 _METHODS = ("GET", "HEAD")
 _REFUSED = re.compile(r"q=0(\.0*)?")
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
+Reload = Callable[[], Awaitable[str]]
 _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -52,22 +59,39 @@ class WebServer:
         exporter: Scrapes,
         status: Callable[[], Status],
         health: Callable[[], Health],
+        reload: Reload | None = None,
     ) -> None:
-        """A server for `listen`, which is `HOST:PORT`, IPv6 in brackets."""
+        """A server for `listen`, which is `HOST:PORT`, IPv6 in brackets.
+
+        `reload` reads the configuration again and answers what is wrong with it, or nothing.
+        """
         self._listen = listen
         self._host, self._port = address(listen)
         self._exporter = exporter
         self._status = status
         self._health = health
+        self._reload = reload
+        self._login: Login | None = None
+        self._certificate: Certificate | None = None
+        self._external_url = ""
         self._runner = web.AppRunner(
-            self._application(), handle_signals=False, access_log=None, shutdown_timeout=2
+            self._application(), handle_signals=False, shutdown_timeout=SHUTDOWN
         )
+        self._door: Door | None = None
+
+    def guard(
+        self, *, login: Login | None, certificate: Certificate | None, external_url: str
+    ) -> None:
+        """From now on so: who must log in, with which TLS, and where we are seen from outside."""
+        self._login, self._certificate, self._external_url = login, certificate, external_url
 
     async def __aenter__(self) -> Self:
         """Listen. Raises PortTaken, or OSError where there is no such address or port for us."""
         await self._runner.setup()
+        assert self._runner.server is not None
+        self._door = Door(self._runner.server, self._context)
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await self._door.open(self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
             if error.errno == errno.EADDRINUSE:
@@ -84,22 +108,64 @@ class WebServer:
         trace: TracebackType | None,
     ) -> None:
         """Stop listening; what is being answered gets 2 s."""
+        assert self._door is not None
+        await self._door.shut()
         await self._runner.cleanup()
+        await self._door.empty()
 
     @property
     def port(self) -> int:
         """The port that is listened at: the one that was found, if `listen` said 0."""
-        return int(self._runner.addresses[0][1])
+        assert self._door is not None
+        return self._door.port
+
+    @property
+    def connections(self) -> int:
+        """How many there are at this moment."""
+        assert self._door is not None
+        return self._door.inside
+
+    def _context(self) -> ssl.SSLContext | None:
+        return None if self._certificate is None else self._certificate.context()
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=_LARGEST_BODY, middlewares=[_refuse_unwanted])
+        @web.middleware
+        async def receive(request: web.Request, handler: _Answer) -> web.StreamResponse:
+            self._check(request)
+            return await handler(request)
+
+        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[receive])
         application.on_response_prepare.append(_harden)
         application.router.add_get("/", self._page)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/api/v1/status", self._api)
         application.router.add_get("/-/healthy", self._healthy)
         application.router.add_get("/-/ready", self._ready)
+        if self._reload is not None:
+            application.router.add_post(RELOAD, self._reloaded)
         return application
+
+    def _check(self, request: web.Request) -> None:
+        """Refuse who may not ask, and what nobody needs to ask."""
+        cast(Visitor, request.protocol).asked()
+        if self._login is not None:
+            self._login.check(request)
+        methods = ("POST",) if request.path == RELOAD and self._reload else _METHODS
+        if request.method not in methods:
+            raise HTTPMethodNotAllowed(request.method, methods)
+        if (request.content_length or 0) > LARGEST_BODY:
+            raise HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
+
+    async def _reloaded(self, request: web.Request) -> web.Response:
+        assert self._reload is not None
+        # A page of others, in the browser of somebody who may, says where it comes from.
+        if "Origin" in request.headers:
+            raise HTTPForbidden(text="this is not for browsers\n")
+        if self._login is None and not is_loopback(request.remote):
+            raise HTTPForbidden(text="without web.basic_auth this is for loopback only\n")
+        if wrong := await self._reload():
+            return web.Response(text=f"{wrong}\n", status=400)
+        return web.Response(text="reloaded\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
         gzipped = takes_gzip(request.headers.get("Accept-Encoding", ""))
@@ -115,7 +181,7 @@ class WebServer:
         return web.Response(text=text, content_type="application/json")
 
     async def _page(self, _: web.Request) -> web.Response:
-        text = await asyncio.to_thread(page, self._status(), time.time())
+        text = await asyncio.to_thread(page, self._status(), time.time(), self._external_url)
         return web.Response(text=text, content_type="text/html")
 
     async def _healthy(self, _: web.Request) -> web.Response:
@@ -147,19 +213,18 @@ def takes_gzip(accept_encoding: str) -> bool:
     return False
 
 
-@web.middleware
-async def _refuse_unwanted(request: web.Request, handler: _Answer) -> web.StreamResponse:
-    """Nothing here takes anything: what is not asked by GET or HEAD, or is large, is refused."""
-    if request.method not in _METHODS:
-        raise HTTPMethodNotAllowed(request.method, _METHODS)
-    if (request.content_length or 0) > _LARGEST_BODY:
-        raise HTTPRequestEntityTooLarge(_LARGEST_BODY, request.content_length or 0)
-    return await handler(request)
+def is_loopback(peer: str | None) -> bool:
+    """Whether a peer's address is our own machine's."""
+    try:
+        return ipaddress.ip_address(peer or "").is_loopback
+    except ValueError:
+        return False
 
 
-async def _harden(_: web.Request, response: web.StreamResponse) -> None:
-    """Headers of every answer, errors too."""
-    response.headers.update(_HEADERS)
+async def _harden(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers of every answer, errors too; and each is the last one of its connection."""
+    response.headers.update(strict(secure=request.secure))
+    response.force_close()
 
 
 def _plain(good: bool, word: str, detail: str) -> web.Response:

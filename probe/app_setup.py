@@ -1,0 +1,135 @@
+"""What belongs to one configuration, built beside that of the one before it, and then put in."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from probe.config import Settings
+from probe.core.model import Mailbox, RouteKey
+from probe.core.sight import Sight
+from probe.edges.clock import SystemClock
+from probe.edges.journal import SqliteJournal
+from probe.edges.resolver import DnsResolver
+from probe.edges.smtp import SmtpSubmitter
+from probe.edges.web import Certificate, Login, WebServer
+from probe.engine.books import Books
+from probe.engine.courier import Acquaintance, Courier, Line
+from probe.engine.desk import Desk
+from probe.engine.findings import Findings
+from probe.engine.learner import Learner
+from probe.engine.scribe import Scribe
+from probe.engine.throttle import Throttle
+from probe.metrics import Exporter
+
+WEEK = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What lives as long as the process."""
+
+    clock: SystemClock
+    journal: SqliteJournal
+    metrics: Exporter
+    resolver: DnsResolver
+    books: Books
+    findings: Findings
+    sights: dict[str, Sight]
+    learner: Learner
+    throttle: Throttle
+    accepted_before: dict[Acquaintance, float]
+
+
+class Setup:
+    """One configuration with what works by it. To build it changes nothing."""
+
+    def __init__(self, settings: Settings, ground: Ground, former: Setup | None = None) -> None:
+        """Raises SecretUnreadable or BadCertificate. What can go on from `former` goes on."""
+        self.settings = settings
+        self.keys = [key.read().encode() for key in settings.tag_keys]
+        self.lifetime = max([WEEK, *(plan.give_up for plan in settings.plans.values())])
+        self.senders = {sender.name: sender for sender in settings.senders}
+        self.mailboxes = {mailbox.name: mailbox for mailbox in settings.mailboxes}
+        wakes: dict[str, asyncio.Event] = {} if former is None else former.wakes
+        self.wakes: dict[str, asyncio.Event] = {
+            name: wakes.get(name) or asyncio.Event() for name in self.mailboxes
+        }
+        self.login = None if settings.login is None else Login(*settings.login)
+        self.certificate = _certificate(settings, former)
+        self.lines = self._make_lines(ground)
+        self.courier: Courier = self._make_courier(
+            ground, None if former is None else former.courier
+        )
+
+    def is_gone(self, key: RouteKey, former: Setup) -> bool:
+        """Whether nothing can be said any more of a route that there was."""
+        if (key.relay, key.sender, key.mailbox) not in self.settings.plans:
+            return True
+        return self.has_moved(key.mailbox, former)
+
+    def has_moved(self, mailbox: str, former: Setup) -> bool:
+        """Whether a mailbox is another account than it was, or there was none."""
+        before, now = former.mailboxes.get(mailbox), self.mailboxes[mailbox]
+        return before is None or _account(before) != _account(now)
+
+    def tell(self, desk: Desk) -> None:
+        """What the desk has to know."""
+        desk.follow(
+            keys=self.keys,
+            lifetime=self.lifetime,
+            senders=self.senders,
+            mailboxes=self.mailboxes,
+            wakes=self.wakes,
+        )
+
+    def guard(self, web: WebServer) -> None:
+        """Who may see the pages, and how."""
+        url = self.settings.external_url
+        web.guard(login=self.login, certificate=self.certificate, external_url=url)
+
+    def _make_lines(self, ground: Ground) -> dict[str, Line]:
+        lines = {}
+        for relay in self.settings.relays:
+            secret = self.settings.smtp_passwords.get(relay.name)
+            submitter = SmtpSubmitter(relay, secret, ground.resolver, ground.clock)
+            lines[relay.name] = Line(relay, submitter, secret)
+        return lines
+
+    def _make_courier(self, ground: Ground, former: Courier | None) -> Courier:
+        scribe = Scribe(
+            instance=self.settings.instance,
+            key=self.keys[0],
+            senders=self.senders,
+            mailboxes=self.mailboxes,
+            journal=ground.journal,
+            clock=ground.clock,
+        )
+        return Courier(
+            self.lines,
+            scribe,
+            throttle=ground.throttle,
+            books=ground.books,
+            findings=ground.findings,
+            learner=ground.learner,
+            journal=ground.journal,
+            metrics=ground.metrics,
+            clock=ground.clock,
+            accepted_before=ground.accepted_before,
+            wakes=self.wakes,
+            former=former,
+        )
+
+
+def _certificate(settings: Settings, former: Setup | None) -> Certificate | None:
+    """Our own; the files of the one in use are looked at anyway."""
+    if settings.certificate is None:
+        return None
+    if former is not None and former.settings.certificate == settings.certificate:
+        return former.certificate
+    return Certificate(*settings.certificate)
+
+
+def _account(mailbox: Mailbox) -> tuple[str, str, str, str]:
+    """What tells where a message lies."""
+    return mailbox.address, mailbox.imap.host, mailbox.imap.username, mailbox.inbox
