@@ -24,6 +24,7 @@ from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
+from probe.engine.findings import Findings
 from probe.engine.inheritance import inherit
 from probe.engine.learner import Learner
 from probe.engine.overview import Overview
@@ -121,6 +122,7 @@ class _Prober:
             for mailbox in settings.mailboxes
         }
         self._books = Books(Ledger(sights), journal=journal, metrics=self._metrics, clock=clock)
+        self._findings = Findings(sights, metrics=self._metrics, clock=clock)
         self._learner = Learner(
             settings.relays, books=self._books, metrics=self._metrics, clock=clock
         )
@@ -132,6 +134,7 @@ class _Prober:
             metrics=self._metrics,
             resolver=DnsResolver(settings.resolvers),
             books=self._books,
+            findings=self._findings,
             sights=sights,
             learner=self._learner,
             throttle=self._throttle,
@@ -152,6 +155,7 @@ class _Prober:
             self._books,
             self._sender,
             self._supervisor,
+            findings=self._findings,
             desk=self._desk,
             journal=journal,
             clock=clock,
@@ -213,6 +217,7 @@ class _Prober:
             mailboxes=setup.mailboxes,
             sights=sights,
             books=self._books,
+            findings=self._findings,
             journal=self._journal,
             metrics=self._metrics,
             clock=self._clock,

@@ -16,6 +16,7 @@ from probe.edges.web import Certificate, Login, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Acquaintance, Courier, Line
 from probe.engine.desk import Desk
+from probe.engine.findings import Findings
 from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.throttle import Throttle
@@ -33,6 +34,7 @@ class Ground:
     metrics: Exporter
     resolver: DnsResolver
     books: Books
+    findings: Findings
     sights: dict[str, Sight]
     learner: Learner
     throttle: Throttle
@@ -108,6 +110,7 @@ class Setup:
             scribe,
             throttle=ground.throttle,
             books=ground.books,
+            findings=ground.findings,
             learner=ground.learner,
             journal=ground.journal,
             metrics=ground.metrics,

@@ -16,6 +16,7 @@ from probe.core.model import (
     Probe,
     RouteKey,
 )
+from probe.core.quota import Quota
 from probe.core.record import Record
 from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
 from probe.ports_metrics import Level as Level
@@ -144,8 +145,8 @@ class Session(Protocol):
     async def remove(self, uids: Sequence[int]) -> None:
         """Flag as deleted and UID EXPUNGE these; without UIDPLUS only flag."""
 
-    async def quota(self) -> float | None:
-        """The share of its quota that the folder's mailbox uses (RFC 9208); None without one."""
+    async def quota(self) -> Quota | None:
+        """What the folder's mailbox uses of its quota (RFC 9208); None without one."""
 
 
 class MailboxReader(Protocol):

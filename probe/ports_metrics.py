@@ -23,6 +23,7 @@ from probe.core.model import (
     UnknownCause,
     UnmatchedCause,
 )
+from probe.core.status import ComponentStatus
 
 
 class Metrics(Protocol):
@@ -129,6 +130,9 @@ class Metrics(Protocol):
 
     def read(self, mailbox: str, *, up: bool, last_ok: float | None) -> None:
         """Whether a mailbox can be read, and when it last could (None: never yet)."""
+
+    def diagnosed(self, status: ComponentStatus) -> None:
+        """How a component stands at this moment."""
 
     def filled(self, mailbox: str, share: float | None) -> None:
         """How much of its quota a mailbox uses; None where it has none."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from probe.core.cadence import Expectation
 from probe.core.control import Seal
 from probe.core.model import Folder, Place
+from probe.core.quota import Quota
 from probe.engine.login_gate import LoginGate
 from probe.engine.watcher import FolderWatcher
 from probe.ports import Clock, Fetched, ImapFailure, MailboxReader, Position, Secret
@@ -58,7 +59,7 @@ class Taker:
     taken: list[Taken] = field(default_factory=list)
     proofs: list[float] = field(default_factory=list)
     blind: list[tuple[float, str]] = field(default_factory=list)
-    shares: list[tuple[float, float | None]] = field(default_factory=list)
+    quotas: list[tuple[float, Quota | None]] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
     missing: int = 0
     refusing: bool = False
@@ -96,8 +97,12 @@ class Taker:
         self.missing += 1
         self.changed.set()
 
-    def filled(self, mailbox: str, share: float | None) -> None:
-        self.shares.append((self.clock.now(), share))
+    def is_full(self, mailbox: str) -> bool:
+        """As the last reading said."""
+        return bool(self.quotas and self.quotas[-1][1] and self.quotas[-1][1].is_full)
+
+    def filled(self, mailbox: str, quota: Quota | None) -> None:
+        self.quotas.append((self.clock.now(), quota))
         self.changed.set()
 
     def certified(self, mailbox: str, end: float) -> None:

@@ -21,11 +21,11 @@ def standing(verdicts: Sequence[Verdict]) -> State:
     return State.DOWN if failing and len(judged) >= DOWN_AFTER else State.DEGRADED
 
 
-def overall(states: Sequence[State]) -> State:
-    """The state of everything: down only if everything is."""
+def overall(states: Sequence[State], *, faulty: bool = False) -> State:
+    """The state of everything: down only if all routes are; `faulty`: a component has a fault."""
     if states and all(state is State.DOWN for state in states):
         return State.DOWN
-    if any(state in (State.DOWN, State.DEGRADED) for state in states):
+    if faulty or any(state in (State.DOWN, State.DEGRADED) for state in states):
         return State.DEGRADED
     if not states or State.UNKNOWN in states:
         return State.UNKNOWN

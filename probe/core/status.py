@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from probe.core.component import Component, Fault
 from probe.core.model import RouteKey, State
 
 MOST_RECENT = 60
@@ -35,12 +36,33 @@ class RouteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultStatus:
+    """A fault that is named."""
+
+    fault: Fault
+    since: float  # Unix time.
+    confirmed: bool = False  # It may page.
+    evidence: tuple[str, ...] = ()  # Newest first, cleaned and cut.
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStatus:
+    """How one component stands, and since when (Unix time)."""
+
+    component: Component
+    state: State
+    since: float
+    faults: tuple[FaultStatus, ...] = ()  # The leading one first.
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How everything stands, and since when (Unix time)."""
 
     state: State
     since: float
     routes: tuple[RouteStatus, ...] = ()
+    components: tuple[ComponentStatus, ...] = ()  # All of them, healthy ones too.
     notices: tuple[str, ...] = ()  # What is wrong with the prober itself, in sentences.
 
 
@@ -62,7 +84,17 @@ _SAID = {
 
 
 def summary(status: Status) -> str:
-    """One sentence that says whether mail is delivered, or on which routes it is not."""
+    """What is at fault, and whether mail is delivered, or on which routes it is not."""
+    sentences = [_blame(component) for component in status.components if component.faults]
+    return " ".join([*sentences[:_MOST_NAMED], _delivery(status)])
+
+
+def _blame(status: ComponentStatus) -> str:
+    name = str(status.component)
+    return f"{name[0].upper()}{name[1:]} is {status.faults[0].fault}."
+
+
+def _delivery(status: Status) -> str:
     total = len(status.routes)
     if total == 0:
         return "There are no routes yet."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import dropwhile
 
+from probe.core.quota import Quota
 from probe.ports import Fetched, ImapFailure
 
 PART_LIMIT = 65536  # Bytes that we ask for of a header or a body.
@@ -226,19 +228,22 @@ def code_number(frames: Iterable[Frame], code: str) -> int | None:
     return next((int(hit[1]) for frame in frames if (hit := pattern.match(frame.texts[0]))), None)
 
 
-def quota_share(frames: Iterable[Frame]) -> float | None:
-    """How much of the fullest limit of QUOTA responses is used (RFC 9208 5.1), or None.
+def quota_used(frames: Iterable[Frame]) -> Quota | None:
+    """What is used of the limits in QUOTA responses (RFC 9208 5.1), or None.
 
     Several roots may hold one mailbox, each with limits on several resources.
     """
-    shares = []
+    shares, rooms = [], [math.inf]
     for frame in frames:
         behind_root = dropwhile(lambda token: token[0] is not _Kind.OPEN, _tokens(frame))
         words = [value for kind, value in behind_root if kind is _Kind.ATOM]
-        for used, limit in zip(words[1::3], words[2::3], strict=False):
-            if _is_amount(used) and _is_amount(limit) and int(limit):
-                shares.append(int(used) / int(limit))
-    return max(shares, default=None)
+        for resource, used, limit in zip(words[::3], words[1::3], words[2::3], strict=False):
+            if not (_is_amount(used) and _is_amount(limit) and int(limit)):
+                continue
+            shares.append(int(used) / int(limit))
+            if resource.upper() == b"STORAGE":  # In units of 1024 bytes.
+                rooms.append(1024.0 * (int(limit) - int(used)))
+    return Quota(max(shares), min(rooms)) if shares else None
 
 
 def appended_uid(text: str, uidvalidity: int) -> int | None:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
+from probe.core.quota import Quota
 from probe.edges.imap_grammar import (
     LITERAL_LIMIT,
     PART_LIMIT,
@@ -14,7 +15,7 @@ from probe.edges.imap_grammar import (
     code_number,
     fetched,
     found_uids,
-    quota_share,
+    quota_used,
     quoted,
     readable,
     uid_set,
@@ -157,8 +158,8 @@ class ImapSession:
         if self.can_uidplus:
             await self._ask("UID EXPUNGE", uid_set(uids))
 
-    async def quota(self) -> float | None:
-        """The share of its quota that is used, of the fullest limit; None where there is none."""
+    async def quota(self) -> Quota | None:
+        """What is used of its quota; None where there is none."""
         if not self._can_quota:
             return None
         with self._dropping():
@@ -166,7 +167,7 @@ class ImapSession:
                 answer = await self._wire.ask(
                     "GETQUOTAROOT", quoted(self.folder), wanted=(b"QUOTA",)
                 )
-        return quota_share(answer.frames) if answer.result == "OK" else None
+        return quota_used(answer.frames) if answer.result == "OK" else None
 
     async def _ask(
         self,

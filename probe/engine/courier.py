@@ -21,6 +21,7 @@ from probe.core.outcome import (
 )
 from probe.core.record import Record
 from probe.engine.books import Books
+from probe.engine.findings import Findings
 from probe.engine.learner import Learner
 from probe.engine.login_gate import Login, LoginGate
 from probe.engine.scribe import Scribe
@@ -67,6 +68,7 @@ class Courier:
         *,
         throttle: Throttle,
         books: Books,
+        findings: Findings,
         learner: Learner,
         journal: Journal,
         metrics: Metrics,
@@ -83,6 +85,7 @@ class Courier:
         self._scribe = scribe
         self._throttle = throttle
         self._books = books
+        self._findings = findings
         self._learner = learner
         self._journal = journal
         self._metrics = metrics
@@ -189,6 +192,7 @@ class Courier:
             refused = is_login_refused(attempt)
             login.told(refused=refused, accepted=attempt.phase in _LOGGED_IN)
         self._time(parcel.node, attempt)
+        self._findings.answered(parcel.probe, attempt)
         relay = parcel.line.relay.name
         if refused and self._gates[relay].locked:
             log.warning("Relay %s refuses our login; it is tried once in 5 minutes.", relay)

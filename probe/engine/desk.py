@@ -24,10 +24,12 @@ from probe.core.model import (
     Tag,
     UnmatchedCause,
 )
+from probe.core.quota import Quota
 from probe.core.recognise import Conflict, Expired, NotOurs, OldJournal, Ours, OurShort, Untagged
 from probe.core.record import Good, Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
+from probe.engine.findings import Findings
 from probe.ports import Clock, Fetched, Journal, Metrics
 
 log = logging.getLogger("probe.desk")
@@ -49,6 +51,7 @@ class Desk:
         mailboxes: Mapping[str, Mailbox],
         sights: Mapping[str, Sight],
         books: Books,
+        findings: Findings,
         journal: Journal,
         metrics: Metrics,
         clock: Clock,
@@ -62,6 +65,7 @@ class Desk:
         self._mailboxes = mailboxes
         self._sights = sights
         self._books = books
+        self._findings = findings
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
@@ -141,20 +145,27 @@ class Desk:
         self._sights[mailbox].blinded(folder, self._clock.now())
         self._show(mailbox)
         log.warning("Mailbox %s cannot be read (%s): %s", mailbox, folder, why)
+        self._findings.failed(mailbox, folder, why)
 
     def absent(self, mailbox: str, folder: Folder) -> None:
         """The mailbox has no such folder: nothing is to be waited for from there."""
         self._sights[mailbox].absent(folder)
         self._show(mailbox)
 
-    def filled(self, mailbox: str, share: float | None) -> None:
-        """How much of its quota a mailbox uses; None where it has none."""
+    def is_full(self, mailbox: str) -> bool:
+        """Whether the mailbox is known to be full."""
+        return self._findings.is_full(mailbox)
+
+    def filled(self, mailbox: str, quota: Quota | None) -> None:
+        """What a mailbox uses of its quota; None where it has none."""
+        share = None if quota is None else quota.share
         self._metrics.filled(mailbox, share)
         if share is None or share < NEARLY_FULL:
             self._nearly_full.discard(mailbox)
         elif mailbox not in self._nearly_full:
             self._nearly_full.add(mailbox)
             log.warning("Mailbox %s has used %.0f %% of its quota.", mailbox, 100 * share)
+        self._findings.measured(mailbox, quota)
 
     def certified(self, mailbox: str, end: float) -> None:
         """The earliest end in the certificate chain that its IMAP server showed (Unix time)."""
@@ -164,6 +175,7 @@ class Desk:
         sight = self._sights[mailbox]
         last_ok = None if sight.proof is None else self._clock.wall(sight.proof)
         self._metrics.read(mailbox, up=not sight.blind, last_ok=last_ok)
+        self._findings.read(mailbox)
 
     async def receive(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
@@ -319,6 +331,7 @@ class Desk:
         )
         change = self._books.ledger.sighted(sighting, record)
         self._books.count(change)
+        self._findings.arrived(probe)
         keep = mailbox.keep if _is_plain(change, sighting) else mailbox.keep_failed
         self._journal.arrived(change.record, expunge=seen + keep)
 
@@ -357,6 +370,7 @@ class Desk:
                 text=report.text,
             )
             self._books.post([self._books.ledger.bounced(told, record)])
+            self._findings.returned(record.probe, told)
         keep = self._mailboxes[place.mailbox].keep_failed
         self._journal.keep_until(place, record.probe.sequence, seen + keep)
         return True

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from probe.core.quota import Quota
 from probe.ports import Clock, ImapFailure, Session
 
 _PERIOD, _LONGEST = 300.0, 3600.0  # Between two readings, and after those that fail (s).
+_FULL_PERIOD = 5.0  # Between two readings of a mailbox that is full, or a poll (s).
 _PATIENCE = 30.0  # How long a reading may be put off because messages are expected (s).
 
 
 class QuotaGauge:
     """Asks for the quota when it is due; a server that fails is asked less and less often."""
 
-    def __init__(self, clock: Clock, tell: Callable[[float | None], None]) -> None:
-        """`tell` gets the share that is used, or None where the server has no quota."""
+    def __init__(self, clock: Clock, tell: Callable[[Quota | None], None]) -> None:
+        """`tell` gets what is used, or None where the server has no quota."""
         self._clock = clock
         self._tell = tell
-        self._due = clock.now()
+        self._read = clock.now() - _PERIOD  # When last; the first time is now.
         self._period = _PERIOD
 
-    def is_due(self, *, calm: bool) -> bool:
-        """Whether to read now; while messages are expected it is put off for a while."""
-        return self._clock.now() >= self._due + (0.0 if calm else _PATIENCE)
+    def is_due(self, *, calm: bool, full: bool) -> bool:
+        """Whether to read now; while messages are expected it is put off for a while.
+
+        Of a mailbox that is `full` we want to know soon that it has room again.
+        """
+        period = _FULL_PERIOD if full and self._period == _PERIOD else self._period
+        return self._clock.now() >= self._read + period + (0.0 if calm or full else _PATIENCE)
 
     async def read(self, session: Session) -> None:
         """One reading. Raises ImapFailure."""
-        self._due = self._clock.now() + self._period
+        self._read = self._clock.now()
         try:
             self._tell(await session.quota())
         except ImapFailure:

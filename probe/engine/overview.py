@@ -11,6 +11,7 @@ from probe.core.standing import overall, standing
 from probe.core.status import Health, Mark, RouteStatus, Status
 from probe.engine.books import Books, History
 from probe.engine.desk import Desk
+from probe.engine.findings import Findings
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Supervisor
 from probe.ports import Clock, Journal
@@ -25,6 +26,7 @@ class Overview:
         sender: Sender,
         supervisor: Supervisor,
         *,
+        findings: Findings,
         desk: Desk,
         journal: Journal,
         clock: Clock,
@@ -32,6 +34,7 @@ class Overview:
         self._books = books
         self._sender = sender
         self._supervisor = supervisor
+        self._findings = findings
         self._desk = desk
         self._journal = journal
         self._clock = clock
@@ -40,7 +43,11 @@ class Overview:
 
     def refresh(self) -> None:
         """Notice that the state has changed."""
-        state = overall([standing(history.verdicts) for _, history in self._in_force()])
+        self._findings.refresh()
+        state = overall(
+            [standing(history.verdicts) for _, history in self._in_force()],
+            faulty=any(one.faults for one in self._findings.components()),
+        )
         if state is not self._state:
             self._state, self._since = state, self._clock.now()
 
@@ -51,6 +58,7 @@ class Overview:
             state=self._state,
             since=self._clock.wall(self._since),
             routes=tuple(self._route(key, history) for key, history in self._in_force()),
+            components=self._findings.components(),
             notices=tuple(self._notices()),
         )
 

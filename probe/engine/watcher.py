@@ -23,6 +23,7 @@ from probe.core.cadence import (
 )
 from probe.core.control import Seal
 from probe.core.model import Folder, Place
+from probe.core.quota import Quota
 from probe.engine.cleaner import FolderCleaner
 from probe.engine.control import FolderControl
 from probe.engine.gauge import QuotaGauge
@@ -73,8 +74,11 @@ class Desk(Protocol):
     def absent(self, mailbox: str, folder: Folder) -> None:
         """The mailbox has no such folder: nothing is to be waited for from there."""
 
-    def filled(self, mailbox: str, share: float | None) -> None:
-        """How much of its quota a mailbox uses; None where it has none."""
+    def is_full(self, mailbox: str) -> bool:
+        """Whether the mailbox is known to be full."""
+
+    def filled(self, mailbox: str, quota: Quota | None) -> None:
+        """What a mailbox uses of its quota; None where it has none."""
 
     def certified(self, mailbox: str, end: float) -> None:
         """The earliest end in the certificate chain that the server showed (Unix time)."""
@@ -113,7 +117,7 @@ class FolderWatcher:
             is_ours=desk.is_ours,
             wants_body=desk.wants_body,
         )
-        self._gauge = QuotaGauge(clock, lambda share: desk.filled(self._mailbox, share))
+        self._gauge = QuotaGauge(clock, lambda quota: desk.filled(self._mailbox, quota))
         self._control = FolderControl(reader.mailbox, seal, clock=clock, chance=chance)
         self._failures = 0  # In a row.
         self._first_start = False  # Nothing that was there before us is awaited.
@@ -217,7 +221,8 @@ class FolderWatcher:
         elif self._cleaner.is_due(calm=calm):
             await self._cleaner.clean(session)
         await self._control.turn(session, self._desk.expecting(self._mailbox))
-        if self._folder is Folder.INBOX and self._gauge.is_due(calm=calm):
+        full = self._desk.is_full(self._mailbox)
+        if self._folder is Folder.INBOX and self._gauge.is_due(calm=calm, full=full):
             await self._gauge.read(session)
 
     def _expected(self) -> Expectation:

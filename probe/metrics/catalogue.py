@@ -29,6 +29,7 @@ COUNTER, GAUGE, HISTOGRAM = Kind
 
 NODE = ("relay", "node")
 ROUTE = ("relay", "node", "sender", "mailbox")
+COMPONENT = ("kind", "relay", "node", "sender", "mailbox", "flow")
 LAST_HOP = ("relay", "mailbox")
 
 # Alert rules and objectives may only use these bounds: a histogram knows no others.
@@ -169,6 +170,24 @@ LAG = Metric(
     LAG_BUCKETS,
 )
 
+# ---- what is at fault
+
+COMPONENT_STATE = Metric(
+    "mailprobe_component_state", GAUGE, (*COMPONENT, "state"), "1 for the current state."
+)
+FAULT = Metric(
+    "mailprobe_fault", GAUGE, (*COMPONENT, "fault"), "1 while the prober names the fault."
+)
+FAULT_CONFIRMED = Metric(
+    "mailprobe_fault_confirmed", GAUGE, (*COMPONENT, "fault"), "1 while the fault may page."
+)
+FAULT_SINCE = Metric(
+    "mailprobe_fault_since_timestamp_seconds",
+    GAUGE,
+    (*COMPONENT, "fault"),
+    "When the fault that is named began; NaN while it is not named.",
+)
+
 # ---- relays, senders, mailboxes
 
 IMAP_UP = Metric("mailprobe_imap_up", GAUGE, ("mailbox",), "1 while the mailbox can be read.")
@@ -252,6 +271,7 @@ CATALOGUE: tuple[Metric, ...] = (
     *(PROBES, FAILURES, UNKNOWN, DELIVERED, LATE, LOST, DUPLICATES, MISMATCHES, BOUNCES),
     *(UNDECIDED, IN_FLIGHT, OVERDUE, OLDEST_UNANSWERED, LAST_SUCCESS, INTERVAL, DEADLINE),
     *(LAST_DELIVERY, LAST_PHASE, DELIVERY, PHASE, HOP, LAG),
+    *(COMPONENT_STATE, FAULT, FAULT_CONFIRMED, FAULT_SINCE),
     *(IMAP_UP, IMAP_LAST_OK, QUOTA, IMAP_CERTIFICATE_END, UNMATCHED, CERTIFICATE_END, AUTH),
     *(RELAY_INFO, SENDER_INFO, RESOLVE_LAST_OK),
     *(LOOP_LAST_RUN, LOOP_ERRORS, JOURNAL_UP, JOURNAL_ERRORS, CONFLICT, RELOADED, TIME, BUILD_INFO),

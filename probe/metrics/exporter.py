@@ -6,8 +6,10 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 
 from probe import __version__
+from probe.core.component import Component, Fault, Kind
 from probe.core.model import (
     AuthResult,
     Folder,
@@ -24,9 +26,11 @@ from probe.core.model import (
     RouteKey,
     Sender,
     SkipCause,
+    State,
     UnknownCause,
     UnmatchedCause,
 )
+from probe.core.status import ComponentStatus
 from probe.metrics import catalogue as m
 from probe.metrics import series
 from probe.metrics.histogram import Histogram
@@ -59,6 +63,7 @@ class Exporter:
         self._statuses: set[str] = set()
         self._nodes = series.nodes()
         self._mailboxes = series.mailboxes(now())
+        self._components = series.components()
         self._authentication = series.authentication()
         self._relays = series.one(m.RELAY_INFO)
         self._senders = series.one(m.SENDER_INFO)
@@ -85,7 +90,8 @@ class Exporter:
     def _snapshot(self) -> Iterator[Writing]:
         self._process.put((), self._now(), m.TIME)
         for part in (
-            *(self._routes, self._bounces, self._nodes, self._mailboxes, self._authentication),
+            *(self._routes, self._bounces, self._nodes, self._components),
+            *(self._mailboxes, self._authentication),
             *(self._relays, self._senders, self._resolved),
             *(self._delivery, self._phases, self._hops, self._lag),
             *(self._loops, self._process, self._build),
@@ -145,10 +151,12 @@ class Exporter:
     def add_mailbox(self, mailbox: Mailbox) -> None:
         """A mailbox is configured: its series exist from now on."""
         self._mailboxes.add((mailbox.name,))
+        self._components.add(_labels(Component(Kind.MAILBOX, mailbox=mailbox.name)))
 
     def drop_mailbox(self, name: str) -> None:
         """A mailbox is not configured any more: its series go at once."""
         self._mailboxes.remove((name,))
+        self._components.remove(_labels(Component(Kind.MAILBOX, mailbox=name)))
 
     def add_node(self, node: Node) -> None:
         """A node is in force: its component series exist from now on."""
@@ -279,6 +287,22 @@ class Exporter:
         self._routes.put(names, in_flight, m.IN_FLIGHT)
         self._routes.put(names, overdue, m.OVERDUE)
 
+    def diagnosed(self, status: ComponentStatus) -> None:
+        """How a component stands at this moment."""
+        labels = _labels(status.component)
+        if labels not in self._components:
+            return  # It is not configured any more.
+        named = {one.fault: one for one in status.faults}
+        for state in State:
+            self._components.put(labels, int(state is status.state), m.COMPONENT_STATE, state)
+        for fault in Fault:
+            one = named.get(fault)
+            confirmed = one is not None and one.confirmed
+            since = math.nan if one is None else one.since
+            self._components.put(labels, int(one is not None), m.FAULT, fault)
+            self._components.put(labels, int(confirmed), m.FAULT_CONFIRMED, fault)
+            self._components.put(labels, since, m.FAULT_SINCE, fault)
+
     # ---- reading, and ourselves
 
     def unmatched(self, mailbox: str, cause: UnmatchedCause) -> None:
@@ -323,3 +347,7 @@ class Exporter:
 
 def _names(key: RouteKey) -> Names:
     return key.relay, key.node, key.sender, key.mailbox
+
+
+def _labels(component: Component) -> Names:
+    return tuple(str(label) for label in astuple(component))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from probe.core.component import Fault
 from probe.core.model import (
     Folder,
     Part,
     Phase,
     Reason,
     SkipCause,
+    State,
     UnknownCause,
     UnmatchedCause,
 )
@@ -83,6 +85,19 @@ def authentication() -> Table:
     """The results of every method for every way from a sender to a mailbox."""
     results = [(method, result) for method in m.AUTH_RESULTS for result in m.AUTH_RESULTS[method]]
     return Table(("relay", "sender", "mailbox"), [Column(m.AUTH, pair) for pair in results])
+
+
+def components() -> Table:
+    """How every component stands; of a new one nothing is known yet."""
+    return Table(
+        m.COMPONENT,
+        [
+            *(Column(m.COMPONENT_STATE, (s,), start=int(s is State.UNKNOWN)) for s in State),
+            *_each(m.FAULT, Fault),
+            *_each(m.FAULT_CONFIRMED, Fault),
+            *_each(m.FAULT_SINCE, Fault, start=math.nan),
+        ],
+    )
 
 
 def one(metric: Metric, *, start: float = 1) -> Table:

@@ -18,6 +18,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from probe.core.component import Component, Fault, Kind
 from probe.core.model import (
     AuthResult,
     Folder,
@@ -37,9 +38,11 @@ from probe.core.model import (
     RouteKey,
     Sender,
     SkipCause,
+    State,
     UnknownCause,
     UnmatchedCause,
 )
+from probe.core.status import ComponentStatus, FaultStatus
 from probe.metrics import CATALOGUE, Exporter
 from probe.metrics.catalogue import AUTH_RESULTS
 from probe.metrics.histogram import Histogram
@@ -47,6 +50,7 @@ from probe.metrics.text import Format, pairs
 from probe.ports import Level, Metrics
 
 Q = "relay node sender mailbox"
+C = f"kind {Q} flow"
 
 # Name, type and labels, as the table in the contract has them.
 CONTRACT = {
@@ -77,6 +81,10 @@ CONTRACT = {
     "mailprobe_last_success_timestamp_seconds": ("gauge", Q),
     "mailprobe_interval_seconds": ("gauge", Q),
     "mailprobe_deadline_seconds": ("gauge", Q),
+    "mailprobe_component_state": ("gauge", f"{C} state"),
+    "mailprobe_fault": ("gauge", f"{C} fault"),
+    "mailprobe_fault_confirmed": ("gauge", f"{C} fault"),
+    "mailprobe_fault_since_timestamp_seconds": ("gauge", f"{C} fault"),
     "mailprobe_imap_up": ("gauge", "mailbox"),
     "mailprobe_imap_last_ok_timestamp_seconds": ("gauge", "mailbox"),
     "mailprobe_mailbox_quota_used_ratio": ("gauge", "mailbox"),
@@ -109,6 +117,8 @@ CLOSED = {
     "mailprobe_confirmations_total": "ok failed",
     "mailprobe_delivered_total": "inbox junk other",
     "mailprobe_content_mismatches_total": "body header truncated",
+    "mailprobe_component_state": "ok degraded down unknown",
+    "mailprobe_fault": "unreadable full",
     "mailprobe_unmatched_total": "bad_mac foreign expired malformed orphan",
     "mailprobe_last_smtp_phase_duration_seconds": (
         "dns connect tls greeting ehlo auth mail rcpt data ack quit"
@@ -354,6 +364,33 @@ async def test_what_is_said_of_mailboxes_loops_journal_and_nodes_is_shown() -> N
     assert at(found, "mailprobe_instance_conflict") == 1
     name = "mailprobe_tls_certificate_not_after_timestamp_seconds"
     assert at(found, name, relay="pool", node="192.0.2.12") == NOW + 86400
+
+
+async def test_a_fault_is_shown_while_it_is_named() -> None:
+    exporter = world()
+    corp = Component(Kind.MAILBOX, mailbox="corp")
+    labels = {**dict.fromkeys(C.split(), ""), "kind": "mailbox", "mailbox": "corp"}
+
+    async def shown(fault: Fault) -> tuple[float, float, float]:
+        found = await samples(exporter)
+        names = ("fault", "fault_confirmed", "fault_since_timestamp_seconds")
+        return tuple(at(found, f"mailprobe_{name}", **labels, fault=fault) for name in names)
+
+    async def states() -> list[float]:
+        found = await samples(exporter)
+        name = "mailprobe_component_state"
+        return [at(found, name, **labels, state=state) for state in State]
+
+    assert await shown(Fault.FULL) == (0, 0, pytest.approx(math.nan, nan_ok=True))
+    assert await states() == [0, 0, 0, 1]
+    full = FaultStatus(Fault.FULL, NOW - 60, confirmed=True)
+    exporter.diagnosed(ComponentStatus(corp, State.DEGRADED, NOW - 60, (full,)))
+    assert await shown(Fault.FULL) == (1, 1, NOW - 60)
+    assert await shown(Fault.UNREADABLE) == (0, 0, pytest.approx(math.nan, nan_ok=True))
+    assert await states() == [0, 1, 0, 0]
+    exporter.diagnosed(ComponentStatus(corp, State.OK, NOW))
+    assert await shown(Fault.FULL) == (0, 0, pytest.approx(math.nan, nan_ok=True))
+    assert await states() == [1, 0, 0, 0]
 
 
 async def test_a_delivery_is_in_the_histogram_and_what_is_lost_is_at_infinity() -> None:

@@ -8,7 +8,11 @@ from pathlib import Path
 from probe.metrics import CATALOGUE
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-SHORT = {("relay", "node", "sender", "mailbox"): "Q", ("relay", "node"): "R"}
+SHORT = {
+    ("kind", "relay", "node", "sender", "mailbox", "flow"): "C",
+    ("relay", "node", "sender", "mailbox"): "Q",
+    ("relay", "node"): "R",
+}
 
 
 def written(labels: tuple[str, ...]) -> str:

@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from probe.core.component import Component, Fault, Kind
 from probe.core.model import RouteKey, State
-from probe.core.status import Health, Mark, RouteStatus, Status
+from probe.core.status import ComponentStatus, FaultStatus, Health, Mark, RouteStatus, Status
 from probe.edges.web import PortTaken, WebServer
 from probe.edges.web.server import address
 from probe.metrics import Exporter
@@ -37,6 +38,20 @@ BAD = RouteStatus(
     evidence="450 4.7.1 try again later",
 )
 HEALTHY = Health(healthy=True, ready=True)
+BACK = ComponentStatus(Component(Kind.MAILBOX, mailbox="back"), State.OK, 1_795_316_640.0)
+FULL = ComponentStatus(
+    Component(Kind.MAILBOX, mailbox="corp"),
+    State.DEGRADED,
+    1_795_316_640.0,
+    (
+        FaultStatus(
+            Fault.FULL,
+            1_795_316_640.0,
+            confirmed=True,
+            evidence=("552 5.2.2 it is <full>", "100 % of its quota is used"),
+        ),
+    ),
+)
 STATUS = Status(State.DOWN, 1_795_316_645.0, (GOOD, BAD))
 
 
@@ -87,14 +102,40 @@ def server(listen: str) -> WebServer:
     )
 
 
+def component(mailbox: str, **more: object) -> dict[str, object]:
+    """A mailbox as the API shows it."""
+    names = dict.fromkeys(("relay", "node", "sender", "flow"), "")
+    since = {"since": "2026-11-22T03:04:00Z", "failing_share": None, "alternatives": []}
+    return {"kind": "mailbox", "mailbox": mailbox, **names, **since, **more}
+
+
+async def test_a_component_at_fault_has_its_sentence_and_its_line(world: World) -> None:
+    world.status = replace(STATUS, components=(BACK, FULL))
+    _, text, _ = await world.get("/")
+    assert "<h1>Mailbox corp is full. 1 of 2 routes does not deliver" in text
+    assert "<b>mailbox corp</b>" in text
+    assert "552 5.2.2 it is &lt;full&gt;<br>100 % of its quota is used" in text
+    assert "mailbox back" not in text
+
+
 async def test_the_status_is_shaped_as_the_contract_says(world: World) -> None:
+    world.status = replace(STATUS, components=(BACK, FULL))
     code, text, response = await world.get("/api/v1/status")
     assert (code, response.content_type) == (200, "application/json")
     names = {"relay": "pool", "sender": "shop", "mailbox": "corp"}
     assert json.loads(text) == {
         "state": "down",
         "since": "2026-11-22T03:04:05Z",
-        "components": [],
+        "components": [
+            component("back", state="ok", faults=[], confirmed=False, evidence=[]),
+            component(
+                "corp",
+                state="degraded",
+                faults=["full"],
+                confirmed=True,
+                evidence=["552 5.2.2 it is <full>", "100 % of its quota is used"],
+            ),
+        ],
         "routes": [
             names
             | {

@@ -13,6 +13,7 @@ from typing import Any
 
 from probe.core.control import Seal
 from probe.core.model import Folder, ImapServer, Mailbox
+from probe.core.quota import Quota
 from probe.ports import Fetched, ImapFailure, ImapLoginRefused, Refusal
 from tests.secret import FixedSecret
 from tests.watching import Memory, Taker, watching
@@ -45,6 +46,9 @@ class LoopClock:
         await asyncio.sleep(moment - self.now())
 
 
+HALF = Quota(0.5)
+
+
 @dataclass
 class Box:
     """A folder on a server."""
@@ -57,7 +61,7 @@ class Box:
     logins: list[float] = field(default_factory=list)
     refuses: bool = False
     keeps: bool = False  # Nothing can be removed.
-    used: float | None = 0.5  # Of its quota.
+    used: Quota | None = HALF
     hides: bool = False  # The quota cannot be read.
     pretends: bool = False  # Nothing is removed, and it says OK.
     can_uidplus: bool = True
@@ -141,7 +145,7 @@ class BoxSession:
             raise ImapFailure(self.box.broken)
         self._hear()
 
-    async def quota(self) -> float | None:
+    async def quota(self) -> Quota | None:
         await self._call("quota")
         if self.box.hides:
             raise ImapFailure("no end within 10 s")

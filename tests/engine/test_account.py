@@ -33,6 +33,7 @@ from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
 from probe.engine.desk import Desk
+from probe.engine.findings import Findings
 from probe.engine.inheritance import inherit
 from probe.engine.learner import Learner
 from probe.engine.roster import Roster
@@ -138,6 +139,7 @@ class Prober:
         self.books = Books(self.ledger, journal=journal, metrics=self.metrics, clock=clock)
         wakes = {"corp": asyncio.Event()}
         senders, mailboxes = {"shop": SENDER}, {"corp": MAILBOX}
+        findings = Findings({"corp": self.sight}, metrics=self.metrics, clock=clock)
         self.desk = Desk(
             instance="test",
             keys=KEYS,
@@ -146,6 +148,7 @@ class Prober:
             mailboxes=mailboxes,
             sights={"corp": self.sight},
             books=self.books,
+            findings=findings,
             journal=journal,
             metrics=self.metrics,
             clock=clock,
@@ -167,6 +170,7 @@ class Prober:
             scribe,
             throttle=throttle,
             books=self.books,
+            findings=findings,
             journal=journal,
             metrics=self.metrics,
             clock=clock,

@@ -11,6 +11,7 @@ from probe.core.model import Attempt
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
+from probe.engine.findings import Findings
 from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.sender import Sender
@@ -47,7 +48,8 @@ class World:
             FakeMetrics(),
         )
         self.submitter = FakeSubmitter(self.clock, list(self.outcomes), steps=self.journal.steps)
-        self.ledger = Ledger({"corp": Sight(frozenset({"inbox"}), 0.0, None)})
+        self.sights = {"corp": Sight(frozenset({"inbox"}), 0.0, None)}
+        self.ledger = Ledger(self.sights)
         self.wakes = {"corp": asyncio.Event()}
         self.books = Books(
             self.ledger, journal=self.journal, metrics=self.metrics, clock=self.clock
@@ -72,6 +74,7 @@ class World:
             scribe,
             throttle=self.throttle,
             books=self.books,
+            findings=Findings(self.sights, metrics=self.metrics, clock=self.clock),
             learner=Learner([RELAY], books=self.books, metrics=self.metrics, clock=self.clock),
             journal=self.journal,
             metrics=self.metrics,

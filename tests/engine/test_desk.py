@@ -22,6 +22,7 @@ from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.desk import CONFLICT_SHOWN, Desk
+from probe.engine.findings import Findings
 from probe.engine.scribe import Scribe
 from probe.ports import Fetched, Letter
 from tests.engine.world import (
@@ -53,6 +54,7 @@ class World:
         )
         self.books.open(KEY)
         self.scribe = self._scribe(self.journal, sender)
+        self.findings = Findings(sights, metrics=self.metrics, clock=self.clock)
         self.desk = Desk(
             instance="test",
             keys=[SECRET],
@@ -61,6 +63,7 @@ class World:
             mailboxes=self.mailboxes,
             sights=sights,
             books=self.books,
+            findings=self.findings,
             journal=self.journal,
             metrics=self.metrics,
             clock=self.clock,

@@ -13,6 +13,7 @@ from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.desk import CONFLICT_SHOWN, Desk
+from probe.engine.findings import Findings
 from probe.ports import Fetched
 from tests.engine.world import (
     ACCEPTED,
@@ -42,6 +43,7 @@ class World:
         )
         self.books.open(KEY)
         self.senders = {"shop": SENDER}
+        findings = Findings(sights, metrics=self.metrics, clock=self.clock)
         self.desk = Desk(
             instance="test",
             keys=[SIGNED_BY],
@@ -50,6 +52,7 @@ class World:
             mailboxes={"corp": MAILBOX},
             sights=sights,
             books=self.books,
+            findings=findings,
             journal=self.journal,
             metrics=self.metrics,
             clock=self.clock,

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from probe.core.quota import Quota
 from tests.engine.test_desk import World
 
 
@@ -11,9 +12,10 @@ def test_a_mailbox_that_fills_up_is_said_once(caplog: pytest.LogCaptureFixture) 
     world = World()
     with caplog.at_level(logging.WARNING):
         for share in (None, 0.89, 0.9, 0.97, 0.5, 1.02):
-            world.desk.filled("corp", share)
+            world.desk.filled("corp", None if share is None else Quota(share))
 
-    assert [record.getMessage() for record in caplog.records] == [
+    said = [record.getMessage() for record in caplog.records if record.name == "probe.desk"]
+    assert said == [
         "Mailbox corp has used 90 % of its quota.",
         "Mailbox corp has used 102 % of its quota.",
     ]

@@ -17,6 +17,7 @@ from probe.core.model import (
     UnknownCause,
 )
 from probe.core.record import Bad, Record
+from probe.engine.findings import Findings
 from probe.engine.overview import Overview
 from probe.engine.roster import LINGER, Roster
 from probe.engine.throttle import Throttle
@@ -62,10 +63,12 @@ class World(BooksWorld):
             books=self.books,
             metrics=self.metrics,
         )
+        self.findings = Findings({"corp": self.sight}, metrics=self.metrics, clock=self.clock)
         self.overview = Overview(
             self.books,
             self.sender,
             FakeSupervisor(),
+            findings=self.findings,
             desk=QuietDesk(),
             journal=self.journal,
             clock=self.clock,

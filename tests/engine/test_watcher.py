@@ -9,6 +9,7 @@ import pytest
 
 from probe.core.cadence import Expectation
 from probe.core.model import Folder, Place
+from probe.core.quota import Quota
 from probe.ports import Position
 from tests.engine.folder_world import Box, VirtualLoop, World, virtual
 
@@ -356,8 +357,8 @@ async def test_the_quota_is_read_at_once_and_every_five_minutes_by_the_inbox_onl
         await asyncio.sleep(5)
         world.box.used = None
         await asyncio.sleep(295 + 35)
-        assert [share for _, share in world.desk.shares] == [0.5, None]
-        assert world.desk.shares[0][0] < 1
+        assert [quota for _, quota in world.desk.quotas] == [Quota(0.5), None]
+        assert world.desk.quotas[0][0] < 1
     assert set(world.desk.ends) == {2e9}
 
 
@@ -368,4 +369,15 @@ async def test_a_quota_that_cannot_be_read_is_asked_for_less_and_less_often() ->
         await asyncio.sleep(6 * 3600)
     assert 6 <= world.box.count("quota") <= 10
     assert len(world.desk.blind) == world.box.count("quota")
-    assert world.desk.shares == []
+    assert world.desk.quotas == []
+
+
+@virtual
+async def test_a_full_mailbox_is_measured_again_soon() -> None:
+    world = World(Box(used=Quota(0.99, room=1000)))
+    async with world.watching():
+        await asyncio.sleep(65)
+        assert len(world.desk.quotas) == 3, "with every poll of a quiet mailbox"
+        world.box.used = Quota(0.5)
+        await asyncio.sleep(200)
+    assert [quota for _, quota in world.desk.quotas].count(Quota(0.5)) == 1

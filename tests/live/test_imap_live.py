@@ -19,6 +19,7 @@ import pytest
 
 from probe.core.cadence import BUSY_PERIOD
 from probe.core.model import Folder, ImapServer, Mailbox, TlsMode
+from probe.core.quota import Quota
 from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
 from probe.ports import Addresses, ImapFailure, ImapLoginRefused
@@ -124,8 +125,8 @@ async def test_the_quota_and_the_end_of_the_certificate_are_told(servers: Server
         deliver(servers.clear, "quota")
     desk = Taker(SystemClock())
     async with watched(reader_of(servers, "quota", TlsMode.STARTTLS), desk):
-        await desk.until(lambda: desk.shares)
-    assert [share for _, share in desk.shares] == [5 / 1000000]
+        await desk.until(lambda: desk.quotas)
+    assert [quota for _, quota in desk.quotas] == [Quota(5 / 1000000)]
     assert desk.ends and desk.ends[0] > time.time()
 
 

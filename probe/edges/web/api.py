@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from probe.core.rfc3339 import rfc3339
-from probe.core.status import RouteStatus, Status
+from probe.core.status import ComponentStatus, RouteStatus, Status
 
 
 def status_json(status: Status) -> str:
-    """The object of `/api/v1/status`. Components and DNS checks are not looked at yet."""
+    """The object of `/api/v1/status`. DNS is not checked yet."""
     return json.dumps(
         {
             "state": status.state,
             "since": rfc3339(status.since),
-            "components": [],
+            "components": [_component(component) for component in status.components],
             "routes": [_route(route) for route in status.routes],
             "dns": [],
         }
     )
+
+
+def _component(status: ComponentStatus) -> dict[str, object]:
+    return {
+        **asdict(status.component),
+        "state": status.state,
+        "faults": [one.fault for one in status.faults],
+        "confirmed": any(one.confirmed for one in status.faults),
+        "since": rfc3339(status.since),
+        "failing_share": None,  # What is a fact has none.
+        "alternatives": [],
+        "evidence": [line for one in status.faults for line in one.evidence],
+    }
 
 
 def _route(route: RouteStatus) -> dict[str, str | int | None]:

@@ -11,7 +11,14 @@ from typing import assert_never
 
 from probe.core.model import State
 from probe.core.rfc3339 import rfc3339
-from probe.core.status import MOST_RECENT, Mark, RouteStatus, Status, summary
+from probe.core.status import (
+    MOST_RECENT,
+    ComponentStatus,
+    Mark,
+    RouteStatus,
+    Status,
+    summary,
+)
 
 _REFRESH = 5  # Seconds.
 _MOST_SHOWN = 200
@@ -34,7 +41,8 @@ def page(status: Status, now: float, external_url: str = "") -> str:
     `external_url` is what its links begin with, without a slash at its end.
     """
     routes = sorted(status.routes, key=lambda r: (_WORST_FIRST.index(r.state), r.key))
-    lines = "".join(_line(route, now) for route in routes[:_MOST_SHOWN])
+    faulty = "".join(_fault(one, now) for one in status.components if one.faults)
+    lines = faulty + "".join(_line(route, now) for route in routes[:_MOST_SHOWN])
     sentence = _text(summary(status))
     base = html.escape(external_url)
     in_flight = sum(route.in_flight for route in routes)
@@ -61,6 +69,20 @@ def page(status: Status, now: float, external_url: str = "") -> str:
 </body>
 </html>
 """
+
+
+def _fault(status: ComponentStatus, now: float) -> str:
+    """The line of a component that is at fault."""
+    faults = " and ".join(one.fault for one in status.faults)
+    since = min(one.since for one in status.faults)
+    evidence = "<br>".join(_text(line) for one in status.faults for line in one.evidence)
+    return f"""
+<li>
+<b class="state {status.state}">{_word(status.state)}</b>
+<span class="route"><b>{_text(str(status.component))}</b></span>
+<b>{faults}</b>
+<span class="numbers">for {_age(now - since)}</span>
+<p class="evidence">{evidence}</p></li>"""
 
 
 def _line(route: RouteStatus, now: float) -> str:

@@ -91,6 +91,23 @@ service stats {{
 """
 
 
+QUOTA = """\
+mail_plugins = quota
+protocol imap {{
+  mail_plugins = $mail_plugins imap_quota
+}}
+protocol lmtp {{
+  mail_plugins = quota sieve
+}}
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:storage={storage}K
+  quota_grace = 0
+}}
+quota_full_tempfail = {defer}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """A message as it lies in a Maildir."""
@@ -115,9 +132,14 @@ class Dovecot(Server):
         certificate: Certificate | None = None,
         password: str = PASSWORD,
         junk: str = JUNK,
+        quota: int | None = None,
+        defer_full: bool = False,
         more: str = "",
     ) -> None:
-        """`more` is added to the configuration."""
+        """`quota` of every mailbox (KiB); with `defer_full` delivery to a full one is to wait.
+
+        `more` is added to the configuration.
+        """
         super().__init__(world.folder(name), binary="/usr/sbin/dovecot", package="dovecot-imapd")
         self.tls = tls
         self.address = LOOPBACK
@@ -128,6 +150,9 @@ class Dovecot(Server):
         self._password = password
         self._junk = junk
         self._more = more
+        if quota is not None:
+            defer = "yes" if defer_full else "no"
+            self._more += QUOTA.format(storage=quota, defer=defer)
         self._mail = self.home / "mail"
         self._sieve = self.home / "sieve/before.sieve"
 
