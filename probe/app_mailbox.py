@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from probe.core.model import Folder, ImapServer, Loop, Mailbox
 from probe.edges.clock import SystemClock
 from probe.edges.imap import ImapReader
-from probe.edges.journal import SqliteJournal
 from probe.edges.resolver import DnsResolver
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
 from probe.engine.login_gate import LoginGate
 from probe.engine.supervisor import Turn
 from probe.engine.watcher import FolderWatcher
-from probe.ports import Secret
+from probe.ports import Journal, Secret
 
 
 def folders(mailbox: Mailbox) -> frozenset[Folder]:
@@ -47,15 +46,18 @@ class Watch:
         crew: Crew,
         *,
         desk: Desk,
-        journal: SqliteJournal,
+        journal: Journal,
         resolver: DnsResolver,
         clock: SystemClock,
+        looks_back: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`looks_back`: whether what is in a folder when it is first seen may be ours."""
         self._crew = crew
         self._desk = desk
         self._journal = journal
         self._resolver = resolver
         self._clock = clock
+        self._looks_back = looks_back
         self._watched: dict[str, _Watched] = {}
         self._gates: dict[str, LoginGate] = {}
 
@@ -80,6 +82,11 @@ class Watch:
             begun.append(box)
         return begun
 
+    def renew(self, mailboxes: Iterable[Mailbox]) -> None:
+        """Watch these, which are watched already, over new connections."""
+        for mailbox in mailboxes:
+            self._begin(mailbox, self._watched[mailbox.name])
+
     def _begin(self, mailbox: Mailbox, watched: _Watched) -> None:
         reader = ImapReader(mailbox, watched.secret, self._resolver)
         gate = self._gates[mailbox.name]
@@ -94,6 +101,7 @@ class Watch:
                 gate=gate,
                 chance=random.Random(),
                 turned=beat,
+                looks_back=self._looks_back,
             ).run()
 
         for folder in sorted(folders(mailbox)):

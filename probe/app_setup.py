@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.config import Settings
 from probe.core.model import Mailbox, RouteKey
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
-from probe.edges.journal import SqliteJournal
 from probe.edges.resolver import DnsResolver
 from probe.edges.smtp import SmtpSubmitter
 from probe.edges.web import Certificate, Login, WebServer
@@ -18,6 +18,7 @@ from probe.engine.courier import Acquaintance, Courier, Line
 from probe.engine.desk import Desk
 from probe.engine.scribe import Scribe
 from probe.metrics import Exporter
+from probe.ports import Journal, Submitter
 
 WEEK = 7 * 86400.0
 
@@ -27,7 +28,7 @@ class Ground:
     """What lives as long as the process."""
 
     clock: SystemClock
-    journal: SqliteJournal
+    journal: Journal
     metrics: Exporter
     resolver: DnsResolver
     books: Books
@@ -38,9 +39,20 @@ class Ground:
 class Setup:
     """One configuration with what works by it. To build it changes nothing."""
 
-    def __init__(self, settings: Settings, ground: Ground, former: Setup | None = None) -> None:
-        """Raises SecretUnreadable or BadCertificate. What can go on from `former` goes on."""
+    def __init__(
+        self,
+        settings: Settings,
+        ground: Ground,
+        former: Setup | None = None,
+        *,
+        recording: Callable[[Submitter], Submitter] = lambda submitter: submitter,
+    ) -> None:
+        """Raises SecretUnreadable or BadCertificate. What can go on from `former` goes on.
+
+        `recording` stands between courier and submitters.
+        """
         self.settings = settings
+        self._recording = recording
         self.keys = [key.read().encode() for key in settings.tag_keys]
         self.lifetime = max([WEEK, *(plan.give_up for plan in settings.plans.values())])
         self.senders = {sender.name: sender for sender in settings.senders}
@@ -86,7 +98,8 @@ class Setup:
         lines = {}
         for relay in self.settings.relays:
             secret = self.settings.smtp_passwords.get(relay.name)
-            line = Line(relay, SmtpSubmitter(relay, secret, ground.resolver, ground.clock), secret)
+            submitter = SmtpSubmitter(relay, secret, ground.resolver, ground.clock)
+            line = Line(relay, self._recording(submitter), secret)
             before = former.get(relay.name)
             lines[relay.name] = line if before is None else line.following(before)
         return lines

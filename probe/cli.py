@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
     from probe.config import Settings
 
+_LONGEST_WAIT = 3600.0
+
 DEFAULT_CONFIG = "/etc/mailprobe/mailprobe.yaml"
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("logfmt", "json")
 
 _CONFIG_HELP = f"default: MAILPROBE_CONFIG, then {DEFAULT_CONFIG}"
-_GOOD, _FAILED, _UNUSABLE = 0, 1, 2
+_GOOD, _FAILED, _UNUSABLE, _UNCLEAR = 0, 1, 2, 3
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_check(commands)
     _add_demo(commands)
     _add_config(commands)
     return parser
@@ -88,6 +91,21 @@ def _add_run(commands: Commands) -> None:
     run.set_defaults(command=_run)
 
 
+def _add_check(commands: Commands) -> None:
+    about = "one probe on every route, once: 0 all well, 1 a fault, 3 cannot tell"
+    check = _add_command(commands, "check", about)
+    check.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    check.add_argument("--json", action="store_true", help="the object of /api/v1/status")
+    check.add_argument(
+        "--timeout",
+        type=_waiting,
+        default=60.0,
+        metavar="TIME",
+        help="what has not arrived by then fails; default: 60s",
+    )
+    check.set_defaults(command=_check)
+
+
 def _add_demo(commands: Commands) -> None:
     about = "mail servers and prober in one process, without configuration"
     demo = _add_command(commands, "demo", about)
@@ -105,7 +123,7 @@ def _add_config(commands: Commands) -> None:
     parts = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
     check = _add_command(parts, "check", "every error of a file at once")
     check.add_argument("config", nargs="?", metavar="FILE", help=_CONFIG_HELP)
-    check.set_defaults(command=_check)
+    check.set_defaults(command=_check_config)
     _add_command(parts, "example", "a file with comments").set_defaults(command=_example)
     _add_command(parts, "schema", "the JSON Schema of the file").set_defaults(command=_schema)
 
@@ -124,6 +142,28 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     begin_log(settings)
     return run(settings, lambda: load(settings.source, environ), begin_log)
+
+
+def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = _load(arguments.config, environ)
+    if settings is None:
+        return _UNUSABLE
+    from probe.cli_check import show_check
+    from probe.core.finding import Conclusion
+    from probe.edges.log import configure
+    from probe.ports import SecretUnreadable
+
+    configure(arguments.log_level or "error", arguments.log_format or "logfmt")
+    try:
+        found = show_check(settings, arguments.timeout, as_json=arguments.json)
+    except SecretUnreadable as problem:
+        print(f"mailprobe: {problem}", file=sys.stderr)
+        return _UNUSABLE
+    return {
+        Conclusion.WELL: _GOOD,
+        Conclusion.FAULT: _FAILED,
+        Conclusion.UNCLEAR: _UNCLEAR,
+    }[found]
 
 
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -162,7 +202,7 @@ async def _demo_prober(file: Path, stop: asyncio.Event, ready: Callable[[str], N
     await App(load(str(file), {})).run(stop, ready=ready)
 
 
-def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def _check_config(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = _load(arguments.config, environ)
     if settings is None:
         return _UNUSABLE
@@ -216,6 +256,12 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError("must be a port, or 0 for any free one")
     return int(text)
+
+
+def _waiting(text: str) -> float:
+    if not 1.0 <= (seconds := _duration(text)) <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError("must be between 1s and 1h")
+    return seconds
 
 
 def _duration(text: str) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from probe.core.model import Mailbox
 from probe.ports import Clock, ImapFailure, Journal, Session
 
-_PERIOD, _LONGEST = 60.0, 3600.0  # Between two rounds, and after rounds that fail (s).
+_MOST_PERIOD = 60.0  # Between two rounds (s); less where messages are kept for less.
+_LONGEST = 3600.0  # The same after rounds that fail (s).
 _PATIENCE = 30.0  # How long a round may be put off because messages are expected (s).
 _BATCH = 100
 
@@ -19,20 +21,21 @@ class FolderCleaner:
 
     def __init__(
         self,
-        mailbox: str,
+        mailbox: Mailbox,
         *,
         journal: Journal,
         clock: Clock,
         is_ours: Callable[[bytes], bool],
         wants_body: Callable[[bytes], bool],
     ) -> None:
-        self._mailbox = mailbox
+        self._mailbox = mailbox.name
         self._journal = journal
         self._clock = clock
         self._is_ours = is_ours
         self._wants_body = wants_body
-        self._due = clock.now() + _PERIOD
-        self._period = _PERIOD
+        self._shortest = min(_MOST_PERIOD, mailbox.keep / 2)
+        self._period = self._shortest
+        self._due = clock.now() + self._period
 
     def is_due(self, *, calm: bool) -> bool:
         """Whether a round should begin; one that is not calm is put off for a while."""
@@ -47,7 +50,7 @@ class FolderCleaner:
         except ImapFailure:
             self._period = min(2 * self._period, _LONGEST)
             raise
-        self._period = _PERIOD
+        self._period = self._shortest
         if full:
             self._due = now
 

@@ -63,6 +63,7 @@ class Desk:
         self._metrics = metrics
         self._clock = clock
         self._wakes = wakes
+        self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read, by its name.
         self._conflict: float | None = None
         # Since when they are as they are; a message from before cannot be compared with them.
         self._since: dict[Sender | Mailbox, float] = dict.fromkeys(
@@ -122,11 +123,13 @@ class Desk:
         sight.proved(folder, started)
         self._show(mailbox)
         if was_blind and not sight.blind:
+            self.trouble.pop(mailbox, None)
             log.info("Mailbox %s is being read.", mailbox)
 
     def blinded(self, mailbox: str, folder: Folder, why: str) -> None:
         """The folder cannot be read, for this reason."""
         self._sights[mailbox].blinded(folder, self._clock.now())
+        self.trouble[mailbox] = why
         self._show(mailbox)
         log.warning("Mailbox %s cannot be read (%s): %s", mailbox, folder, why)
 

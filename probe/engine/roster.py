@@ -7,7 +7,6 @@ from typing import Protocol
 
 from probe.core.model import Node, Route, RouteKey
 from probe.engine.books import Books
-from probe.engine.sender import Sender
 from probe.ports import Metrics
 
 Combination = tuple[str, str, str]  # relay, sender, mailbox
@@ -27,6 +26,16 @@ class Plan(Protocol):
     @property
     def give_up(self) -> float:
         """Later after acceptance is lost."""
+
+
+class Sender(Protocol):
+    """Who sends the probes of the routes in force."""
+
+    def add(self, route: Route, node: Node) -> None:
+        """A route is in force from now on, or is another than before."""
+
+    def remove(self, key: RouteKey) -> None:
+        """A route is not in force any more."""
 
 
 class Roster:

@@ -84,7 +84,9 @@ class FolderWatcher:
         gate: LoginGate,
         chance: random.Random,
         turned: Callable[[], None],
+        looks_back: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`looks_back`: whether what is in a folder when it is first seen may be ours."""
         self._reader = reader
         self._mailbox = reader.mailbox.name
         self._folder = folder
@@ -94,8 +96,9 @@ class FolderWatcher:
         self._gate = gate
         self._chance = chance
         self._turned = turned
+        self._looks_back = looks_back
         self._cleaner = FolderCleaner(
-            self._mailbox,
+            reader.mailbox,
             journal=journal,
             clock=clock,
             is_ours=desk.is_ours,
@@ -169,7 +172,7 @@ class FolderWatcher:
                 session.folder,
                 session.uidvalidity,
                 session.uidnext,
-                scanned=not session.exists,
+                scanned=not (session.exists and self._looks_back()),
             )
             await self._journal.advance(known)
         self._position = known
@@ -187,7 +190,8 @@ class FolderWatcher:
         if session.announced != self._heard or overdue:
             self._heard = session.announced
             await self._search(session, began)
-        calm = is_calm(expected, began)
+        # Asked again: what was expected may just have been found.
+        calm = is_calm(self._desk.expecting(self._mailbox), self._clock.now())
         if self._scan is not None:
             if calm or began >= self._stepped + _SCAN_PATIENCE:
                 await self._scan_on(session, self._scan)
