@@ -159,6 +159,8 @@ def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     except SecretUnreadable as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return _UNUSABLE
+    except KeyboardInterrupt:  # Before it had begun.
+        return _UNCLEAR
     return {
         Conclusion.WELL: _GOOD,
         Conclusion.FAULT: _FAILED,
