@@ -12,10 +12,12 @@ import time
 
 import pytest
 
-from tests.live.prober import RECIPIENT, ROOT, Prober, configuration
-from tests.live.world import LOOPBACK, Dovecot, Pool, World, wait_until
+from tests.live.prober import RECIPIENT, ROOT, Prober, configuration, relay
+from tests.live.world import LOOPBACK, Dovecot, Nsd, Pool, World, wait_until
 
 pytestmark = pytest.mark.timeout(120)
+
+STARTING = 30.0  # s that a busy machine may take to start a process and to end it.
 
 
 class Check:
@@ -98,11 +100,30 @@ def test_a_stopped_node_and_one_that_holds_mail_are_named(world: World, pool: Po
     assert check.line(good.address).startswith("ok ")
     assert check.line(stopped.address).startswith("connect_refused ")
     assert "connect 0." in check.line(stopped.address)
-    assert re.match(r"overdue .*accepted, and not there 4\.\d s later", check.line(holding.address))
+    assert re.match(r"overdue .*accepted, and not there \d\.\d s later", check.line(holding.address))
     assert "ack 0." in check.line(holding.address)
-    assert check.seconds < 5 + 5
+    assert check.seconds < 5 + STARTING
     assert pool.dovecot.delivered(RECIPIENT) == [], "what came is removed, whatever did not"
     holding.resume_queue_manager()
+
+
+def test_all_nodes_of_a_name_are_known_before_the_probes_go_out(world: World, pool: Pool) -> None:
+    records = "\n".join(f"smtp A {node.address}" for node in pool.nodes)
+    nsd = world.run(Nsd(world, {"pool.test": records}))
+    named = relay(pool, host="smtp.pool.test", port=pool.port, nodes="a")
+    nameless = relay(pool, host="nobody.pool.test", port=pool.port, nodes="a")
+    check = Check(
+        world,
+        configuration(
+            pool,
+            relays={"pool": named, "other": nameless},
+            resolvers=[f"{nsd.address}:{nsd.port}"],
+        ),
+    ).end()
+
+    assert check.code == 1, check.out + check.err
+    assert [check.line(node.address).split()[0] for node in pool.nodes] == ["ok"] * 3
+    assert check.line("nobody.pool.test").startswith("dns_error ")
 
 
 def test_a_mailbox_that_cannot_be_read_accuses_nobody(world: World, pool: Pool) -> None:
@@ -114,7 +135,7 @@ def test_a_mailbox_that_cannot_be_read_accuses_nobody(world: World, pool: Pool) 
     assert check.code == 3, check.out + check.err
     assert {check.line(node.address).split()[0] for node in pool.nodes} == {"unknown"}
     assert "Mailbox corp could not be read: " in check.out.splitlines()[-1]
-    assert check.seconds < 4 + 8
+    assert check.seconds < 4 + STARTING
 
 
 def test_beside_a_running_daemon_neither_sees_to_the_mail_of_the_other(
@@ -164,6 +185,6 @@ def test_an_interruption_ends_it_in_order(world: World, pool: Pool) -> None:
 
     assert check.code == 3, check.out + check.err
     assert "Traceback" not in check.err
-    assert check.seconds < 15
+    assert check.seconds < STARTING
     for node in pool.nodes:
         node.resume_queue_manager()
