@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from probe.core.allowance import Limits
 from probe.core.forecast import Plan
 from probe.core.limits import fitted
 from probe.core.model import Node, Route, RouteKey
 from probe.engine.books import Books
-from probe.engine.sender import Sender
 from probe.engine.throttle import Throttle
 from probe.ports import Metrics
 
 Combination = tuple[str, str, str]  # relay, sender, mailbox
+
+
+class Sender(Protocol):
+    """Who sends the probes of the routes in force."""
+
+    def add(self, route: Route, node: Node) -> None:
+        """A route is in force from now on, or is another than before."""
+
+    def remove(self, key: RouteKey) -> None:
+        """A route is not in force any more."""
 
 
 class Roster:
