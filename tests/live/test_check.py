@@ -100,7 +100,9 @@ def test_a_stopped_node_and_one_that_holds_mail_are_named(world: World, pool: Po
     assert check.line(good.address).startswith("ok ")
     assert check.line(stopped.address).startswith("connect_refused ")
     assert "connect 0." in check.line(stopped.address)
-    assert re.match(r"overdue .*accepted, and not there \d\.\d s later", check.line(holding.address))
+    assert re.match(
+        r"overdue .*accepted, and not there \d\.\d s later", check.line(holding.address)
+    )
     assert "ack 0." in check.line(holding.address)
     assert check.seconds < 5 + STARTING
     assert pool.dovecot.delivered(RECIPIENT) == [], "what came is removed, whatever did not"
