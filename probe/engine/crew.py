@@ -15,6 +15,7 @@ class Crew:
         self._group = group
         self._supervisor = supervisor
         self._tasks: dict[tuple[Loop, str], list[asyncio.Task[None]]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._dismissed = False
 
     def start(self, loop: Loop, member: str, turn: Turn) -> None:
@@ -30,7 +31,10 @@ class Crew:
     def stop(self, loop: Loop, member: str) -> None:
         """End this loop."""
         for task in self._tasks.get((loop, member), ()):
-            if not task.cancelling():  # What it does to leave in order is not to be disturbed.
+            # What it does to leave in order is not to be disturbed. `Task.cancelling` does not
+            # tell: a time limit within the loop that has just run out counts there too.
+            if task not in self._ending:
+                self._ending.add(task)
                 task.cancel()
 
     def dismiss(self) -> None:
@@ -47,6 +51,7 @@ class Crew:
         await self._supervisor.keep(loop, member, turn)
 
     def _forget(self, name: tuple[Loop, str], ended: asyncio.Task[None]) -> None:
+        self._ending.discard(ended)
         self._tasks[name].remove(ended)
         if not self._tasks[name]:
             del self._tasks[name]
