@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from probe.app_setup import Ground, Setup
@@ -42,10 +43,19 @@ class _Watched:
 class Watch:
     """Who watches which mailbox."""
 
-    def __init__(self, crew: Crew, desk: Desk, ground: Ground) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        desk: Desk,
+        ground: Ground,
+        *,
+        looks_back: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`looks_back`: whether what is in a folder when it is first seen may be ours."""
         self._crew = crew
         self._desk = desk
         self._ground = ground
+        self._looks_back = looks_back
         self._watched: dict[str, _Watched] = {}
         self._gates: dict[str, LoginGate] = {}
 
@@ -66,27 +76,36 @@ class Watch:
             if before is None or not watched.has_login_of(before):
                 self._gates[name] = LoginGate(secret, self._ground.clock)
             self._watched[name] = watched
-            self._begin(box, watched, setup.settings.instance)
+            self._begin(box, watched, self._seal(watched, setup.settings.instance))
             begun.append(box)
         return begun
 
-    def _begin(self, mailbox: Mailbox, watched: _Watched, instance: str) -> None:
-        journal, clock = self._ground.journal, self._ground.clock
+    def renew(self, setup: Setup) -> None:
+        """Watch the same over new connections, without control messages from now on."""
+        for name, watched in self._watched.items():
+            self._begin(setup.mailboxes[name], watched, None)
+
+    def _seal(self, watched: _Watched, instance: str) -> Seal:
+        journal = self._ground.journal
+        since = self._ground.clock.wall(journal.created)
+        return Seal(instance, journal.id, since, watched.keys)
+
+    def _begin(self, mailbox: Mailbox, watched: _Watched, seal: Seal | None) -> None:
         reader = ImapReader(mailbox, watched.secret, self._ground.resolver)
         gate = self._gates[mailbox.name]
-        seal = Seal(instance, journal.id, clock.wall(journal.created), watched.keys)
 
         def watch(folder: Folder) -> Turn:
             return lambda beat: FolderWatcher(
                 reader,
                 folder,
                 desk=self._desk,
-                journal=journal,
-                clock=clock,
+                journal=self._ground.journal,
+                clock=self._ground.clock,
                 gate=gate,
                 chance=random.Random(),
                 turned=beat,
                 seal=seal if folder is Folder.INBOX else None,
+                looks_back=self._looks_back,
             ).run()
 
         for folder in sorted(folders(mailbox)):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.config import Settings
 from probe.core.model import Mailbox, RouteKey
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
-from probe.edges.journal import SqliteJournal
 from probe.edges.resolver import DnsResolver
 from probe.edges.smtp import SmtpSubmitter
 from probe.edges.web import Certificate, Login, WebServer
@@ -21,6 +21,7 @@ from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.throttle import Throttle
 from probe.metrics import Exporter
+from probe.ports import Journal, Submitter
 
 WEEK = 7 * 86400.0
 
@@ -30,7 +31,7 @@ class Ground:
     """What lives as long as the process."""
 
     clock: SystemClock
-    journal: SqliteJournal
+    journal: Journal
     metrics: Exporter
     resolver: DnsResolver
     books: Books
@@ -44,9 +45,20 @@ class Ground:
 class Setup:
     """One configuration with what works by it. To build it changes nothing."""
 
-    def __init__(self, settings: Settings, ground: Ground, former: Setup | None = None) -> None:
-        """Raises SecretUnreadable or BadCertificate. What can go on from `former` goes on."""
+    def __init__(
+        self,
+        settings: Settings,
+        ground: Ground,
+        former: Setup | None = None,
+        *,
+        recording: Callable[[Submitter], Submitter] = lambda submitter: submitter,
+    ) -> None:
+        """Raises SecretUnreadable or BadCertificate. What can go on from `former` goes on.
+
+        `recording` stands between courier and submitters.
+        """
         self.settings = settings
+        self._recording = recording
         self.keys = [key.read().encode() for key in settings.tag_keys]
         self.lifetime = max([WEEK, *(plan.give_up for plan in settings.plans.values())])
         self.senders = {sender.name: sender for sender in settings.senders}
@@ -93,7 +105,7 @@ class Setup:
         for relay in self.settings.relays:
             secret = self.settings.smtp_passwords.get(relay.name)
             submitter = SmtpSubmitter(relay, secret, ground.resolver, ground.clock)
-            lines[relay.name] = Line(relay, submitter, secret)
+            lines[relay.name] = Line(relay, self._recording(submitter), secret)
         return lines
 
     def _make_courier(self, ground: Ground, former: Courier | None) -> Courier:

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
     from probe.config import Settings
 
+_LONGEST_WAIT = 3600.0
+
 DEFAULT_CONFIG = "/etc/mailprobe/mailprobe.yaml"
 DEFAULT_HEALTH = "http://127.0.0.1:9841/-/healthy"
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("logfmt", "json")
 
 _CONFIG_HELP = f"default: MAILPROBE_CONFIG, then {DEFAULT_CONFIG}"
-_GOOD, _FAILED, _UNUSABLE = 0, 1, 2
+_GOOD, _FAILED, _UNUSABLE, _UNCLEAR = 0, 1, 2, 3
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_plan(commands)
+    _add_check(commands)
     _add_demo(commands)
     _add_config(commands)
     _add_healthcheck(commands)
@@ -108,6 +111,21 @@ def _add_healthcheck(commands: Commands) -> None:
     check.set_defaults(command=_healthcheck)
 
 
+def _add_check(commands: Commands) -> None:
+    about = "one probe on every route, once: 0 all well, 1 a fault, 3 cannot tell"
+    check = _add_command(commands, "check", about)
+    check.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    check.add_argument("--json", action="store_true", help="the object of /api/v1/status")
+    check.add_argument(
+        "--timeout",
+        type=_waiting,
+        default=60.0,
+        metavar="TIME",
+        help="what has not arrived by then fails; default: 60s",
+    )
+    check.set_defaults(command=_check)
+
+
 def _add_demo(commands: Commands) -> None:
     about = "mail servers and prober in one process, without configuration"
     demo = _add_command(commands, "demo", about)
@@ -125,7 +143,7 @@ def _add_config(commands: Commands) -> None:
     parts = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
     check = _add_command(parts, "check", "every error of a file at once")
     check.add_argument("config", nargs="?", metavar="FILE", help=_CONFIG_HELP)
-    check.set_defaults(command=_check)
+    check.set_defaults(command=_check_config)
     _add_command(parts, "example", "a file with comments").set_defaults(command=_example)
     _add_command(parts, "schema", "the JSON Schema of the file").set_defaults(command=_schema)
 
@@ -161,6 +179,30 @@ def _healthcheck(arguments: argparse.Namespace, environ: Mapping[str, str]) -> i
     from probe.cli_healthcheck import healthcheck
 
     return healthcheck(arguments.url or environ.get("MAILPROBE_HEALTHCHECK_URL") or DEFAULT_HEALTH)
+
+
+def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = _load(arguments.config, environ)
+    if settings is None:
+        return _UNUSABLE
+    from probe.cli_check import show_check
+    from probe.core.finding import Conclusion
+    from probe.edges.log import configure
+    from probe.ports import SecretUnreadable
+
+    configure(arguments.log_level or "error", arguments.log_format or "logfmt")
+    try:
+        found = show_check(settings, arguments.timeout, as_json=arguments.json)
+    except SecretUnreadable as problem:
+        print(f"mailprobe: {problem}", file=sys.stderr)
+        return _UNUSABLE
+    except KeyboardInterrupt:  # Before it had begun.
+        return _UNCLEAR
+    return {
+        Conclusion.WELL: _GOOD,
+        Conclusion.FAULT: _FAILED,
+        Conclusion.UNCLEAR: _UNCLEAR,
+    }[found]
 
 
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -199,7 +241,7 @@ async def _demo_prober(file: Path, stop: asyncio.Event, ready: Callable[[str], N
     await App(load(str(file), {})).run(stop, ready=ready)
 
 
-def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def _check_config(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = _load(arguments.config, environ)
     if settings is None:
         return _UNUSABLE
@@ -252,6 +294,12 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError("must be a port, or 0 for any free one")
     return int(text)
+
+
+def _waiting(text: str) -> float:
+    if not 1.0 <= (seconds := _duration(text)) <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError("must be between 1s and 1h")
+    return seconds
 
 
 def _duration(text: str) -> float:

@@ -70,6 +70,7 @@ class Desk:
         self._metrics = metrics
         self._clock = clock
         self._wakes = wakes
+        self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read, by its name.
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
         self._nearly_full: set[str] = set()
@@ -138,11 +139,13 @@ class Desk:
         sight.proved(folder, started)
         self._show(mailbox)
         if was_blind and not sight.blind:
+            self.trouble.pop(mailbox, None)
             log.info("Mailbox %s is being read.", mailbox)
 
     def blinded(self, mailbox: str, folder: Folder, why: str) -> None:
         """The folder cannot be read, for this reason."""
         self._sights[mailbox].blinded(folder, self._clock.now())
+        self.trouble[mailbox] = why
         self._show(mailbox)
         log.warning("Mailbox %s cannot be read (%s): %s", mailbox, folder, why)
         self._findings.failed(mailbox, folder, why)

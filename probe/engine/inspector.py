@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -82,6 +83,12 @@ class Inspector:
                     self.trouble[name] = trouble
             else:
                 self._lookup.forget(name)
+
+    @property
+    def informed(self) -> bool:
+        """Whether every name has been asked for, and its nodes, if it has any, have joined."""
+        asked = all(math.isfinite(book.next_lookup) for book in self._books.values())
+        return asked and not self._joining
 
     @property
     def nodes(self) -> frozenset[Node]:

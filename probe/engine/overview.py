@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from probe.core.model import RouteKey, State
 from probe.core.record import Bad, Good, Unknown, Verdict
@@ -12,9 +12,16 @@ from probe.core.status import Health, Mark, RouteStatus, Status
 from probe.engine.books import Books, History
 from probe.engine.desk import Desk
 from probe.engine.findings import Findings
-from probe.engine.sender import Sender
 from probe.engine.supervisor import Supervisor
 from probe.ports import Clock, Journal
+
+
+class Sender(Protocol):
+    """Who sends the probes."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a first one has been scheduled."""
 
 
 class Overview:

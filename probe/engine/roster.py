@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Protocol
 
 from probe.core.allowance import Limits
 from probe.core.forecast import Plan
 from probe.core.limits import fitted
 from probe.core.model import Node, Probe, Route, RouteKey
 from probe.engine.books import Books
-from probe.engine.sender import Sender
 from probe.engine.throttle import Throttle
 from probe.ports import Metrics
 
 LINGER = 300.0  # s for which the last numbers of a route are shown, that they may be scraped.
 
 Combination = tuple[str, str, str]  # relay, sender, mailbox
+
+
+class Sender(Protocol):
+    """Who sends the probes of the routes in force."""
+
+    def add(self, route: Route, node: Node) -> None:
+        """A route is in force from now on, or is another than before."""
+
+    def remove(self, key: RouteKey) -> None:
+        """A route is not in force any more."""
 
 
 class Roster:

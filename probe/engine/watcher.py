@@ -99,8 +99,12 @@ class FolderWatcher:
         chance: random.Random,
         turned: Callable[[], None],
         seal: Seal | None = None,
+        looks_back: Callable[[], bool] = lambda: True,
     ) -> None:
-        """With a `seal`, control messages are put into the folder."""
+        """With a `seal`, control messages are put into the folder.
+
+        `looks_back`: whether what is in a folder when it is first seen may be ours.
+        """
         self._reader = reader
         self._mailbox = reader.mailbox.name
         self._folder = folder
@@ -110,6 +114,7 @@ class FolderWatcher:
         self._gate = gate
         self._chance = chance
         self._turned = turned
+        self._looks_back = looks_back
         self._cleaner = FolderCleaner(
             reader.mailbox,
             journal=journal,
@@ -194,7 +199,7 @@ class FolderWatcher:
                 session.folder,
                 session.uidvalidity,
                 session.uidnext,
-                scanned=not session.exists,
+                scanned=not (session.exists and self._looks_back()),
             )
             await self._journal.advance(known)
         self._position = known

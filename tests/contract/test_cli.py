@@ -166,12 +166,39 @@ def test_demo_without_its_servers_says_what_to_install() -> None:
     assert end.stderr == "mailprobe: the demo needs aiosmtpd: install mailprobe[demo]\n"
 
 
+CHECK = """
+from probe.core.finding import Conclusion
+def show(settings, timeout, *, as_json):
+    print(settings.instance, timeout, as_json)
+    return Conclusion("{0}")
+module("probe.cli_check", show_check=show)
+"""
+
+
+@pytest.mark.parametrize(("found", "code"), [("well", 0), ("fault", 1), ("unclear", 3)])
+def test_check_hands_its_options_over_and_returns_what_it_found(
+    good: str, found: str, code: int
+) -> None:
+    arguments = ["check", "--config", good, "--json", "--timeout", "1m30s"]
+    end = process(*arguments, before=STAND_INS + CHECK.format(found))
+
+    assert (end.returncode, end.stdout) == (code, "log error logfmt\nfra1 90.0 True\n")
+
+
+def test_check_waits_a_minute_and_refuses_a_bad_file(good: str, bad: str) -> None:
+    stand_ins = STAND_INS + CHECK.format("well")
+
+    assert "60.0 False" in process("check", "--config", good, before=stand_ins).stdout
+    assert process("check", "--config", bad, before=stand_ins).returncode == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["config"], ["nonsense"], ["check"], ["dns"], ["plan", "x"], ["healthcheck", "x"],
+    [[], ["config"], ["nonsense"], ["dns"], ["plan", "x"], ["healthcheck", "x"],
      ["run", "--conf", "x"], ["run", "--log-level", "loud"], ["config", "check", "a", "b"],
      ["demo", "--scenario", "node-holding"], ["demo", "--duration", "5"],
-     ["demo", "--port", "70000"], ["demo", "--port", "-1"]],
+     ["demo", "--port", "70000"], ["demo", "--port", "-1"], ["check", "x"],
+     ["check", "--timeout", "60"], ["check", "--timeout", "0s"], ["check", "--timeout", "1d"]],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_usage_ends_with_2_and_without_a_traceback(arguments: list[str]) -> None:

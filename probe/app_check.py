@@ -1,0 +1,332 @@
+"""The composition of `mailprobe check`: the daemon's engine, for one probe on every route."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from probe.app_mailbox import Watch, folders
+from probe.app_setup import Ground, Setup
+from probe.config import Settings
+from probe.core.change import Change, Judged
+from probe.core.finding import Conclusion, Finding, conclusion, cut_short, is_unread, last_word
+from probe.core.ledger import Ledger
+from probe.core.model import Loop, RouteKey, UnknownCause
+from probe.core.record import Bad, Record, Unknown
+from probe.core.sight import Sight
+from probe.core.status import Status
+from probe.edges.clock import SystemClock
+from probe.edges.journal_memory import MemoryJournal
+from probe.edges.resolver import DnsResolver
+from probe.edges.route import KernelRoutes
+from probe.edges.web.api import status_json
+from probe.engine.books import Books
+from probe.engine.crew import Crew
+from probe.engine.desk import Desk
+from probe.engine.findings import Findings
+from probe.engine.inspector import Inspector
+from probe.engine.learner import Learner
+from probe.engine.overview import Overview
+from probe.engine.reaper import Reaper
+from probe.engine.recorder import Recorder
+from probe.engine.roster import Roster
+from probe.engine.supervisor import Supervisor
+from probe.engine.throttle import Throttle
+from probe.engine.volley import Volley
+from probe.metrics import Exporter
+
+PREPARATION = 10.0  # s for names and mailboxes, at most half of all the time there is.
+CLEANING = 2.0  # s for removing our messages, once over the connections as they are, once anew.
+_TURN = 0.05  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a check has come; moments are seconds since it began."""
+
+    doing: str
+    settled: int
+    routes: int
+    elapsed: float
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check has found."""
+
+    conclusion: Conclusion
+    findings: tuple[Finding, ...]  # One for each route.
+    unread: dict[str, str]  # Why a mailbox could not be read, by its name.
+    status: Status
+
+    @property
+    def json(self) -> str:
+        """The object of `/api/v1/status`."""
+        return status_json(self.status)
+
+
+Show = Callable[[Progress], None]
+
+
+def check(settings: Settings, timeout: float, show: Show) -> Report:
+    """Probe every route once, for `timeout` seconds at most, or until SIGINT or SIGTERM.
+
+    Raises SecretUnreadable or OSError where it cannot begin.
+    """
+    return asyncio.run(_until_signal(settings, timeout, show))
+
+
+async def _until_signal(settings: Settings, timeout: float, show: Show) -> Report:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await _Check(settings, timeout, show).run(stop)
+
+
+def _for_once(settings: Settings, timeout: float) -> Settings:
+    """The settings under a name of our own, without pages, and with nothing kept."""
+    plans = {
+        names: replace(plan, deadline=min(plan.deadline, timeout))
+        for names, plan in settings.plans.items()
+    }
+    return replace(
+        settings,
+        instance=f"{settings.instance}/check-{secrets.token_hex(4)}",
+        login=None,
+        certificate=None,
+        mailboxes=tuple(replace(box, keep=0.0, keep_failed=0.0) for box in settings.mailboxes),
+        plans=plans,
+    )
+
+
+class _Check:
+    """One check, from its settings to its report."""
+
+    def __init__(self, settings: Settings, timeout: float, show: Show) -> None:
+        self._settings = _for_once(settings, timeout)
+        self._timeout = timeout
+        self._show = show
+        self._clock = SystemClock()
+        self._began = self._clock.now()
+        self._journal = MemoryJournal(self._clock)
+        self._metrics = Exporter()
+        self._sights = {
+            mailbox.name: Sight(folders(mailbox), self._began, None)
+            for mailbox in self._settings.mailboxes
+        }
+        self._books = Books(
+            Ledger(self._sights), journal=self._journal, metrics=self._metrics, clock=self._clock
+        )
+        self._findings = Findings(self._sights, metrics=self._metrics, clock=self._clock)
+        self._recorder = Recorder()
+        self._ground = self._make_ground()
+        self._setup = Setup(self._settings, self._ground, recording=self._recorder.recording)
+        self._desk = self._make_desk()
+        self._volley = Volley(self._setup.courier, clock=self._clock)
+        self._supervisor = Supervisor(clock=self._clock, metrics=self._metrics)
+        self._overview = Overview(
+            self._books,
+            self._volley,
+            self._supervisor,
+            findings=self._findings,
+            desk=self._desk,
+            journal=self._journal,
+            clock=self._clock,
+        )
+        self._inspector = self._make_inspector()
+
+    async def run(self, stop: asyncio.Event) -> Report:
+        """Prepare, probe, wait, judge, tidy up."""
+        self._announce()
+        async with asyncio.TaskGroup() as group:
+            crew = Crew(group, self._supervisor)
+            watch = self._start(crew)
+            begin = self._began + min(PREPARATION, self._timeout / 2)
+            await self._wait(lambda: stop.is_set() or self._is_prepared(), begin, "preparing")
+            crew.stop(Loop.INSPECTOR, "nodes")
+            volley = group.create_task(self._fire(stop))
+            end = self._began + self._timeout
+            await self._wait(lambda: stop.is_set() or self._is_settled(), end, "waiting for mail")
+            crew.stop(Loop.REAPER, "deadlines")
+            if not stop.is_set():
+                self._judge_the_rest()
+            report = self._report()
+            await self._tidy(watch)
+            volley.cancel()
+            crew.dismiss()
+        return report
+
+    # ---- building
+
+    def _make_ground(self) -> Ground:
+        relays, books, metrics = self._settings.relays, self._books, self._metrics
+        return Ground(
+            clock=self._clock,
+            journal=self._journal,
+            metrics=metrics,
+            resolver=DnsResolver(self._settings.resolvers),
+            books=books,
+            findings=self._findings,
+            sights=self._sights,
+            learner=Learner(relays, books=books, metrics=metrics, clock=self._clock),
+            throttle=Throttle(self._settings.limits, self._clock),
+            accepted_before={},
+        )
+
+    def _make_desk(self) -> Desk:
+        setup = self._setup
+        return Desk(
+            instance=self._settings.instance,
+            keys=setup.keys,
+            lifetime=setup.lifetime,
+            senders=setup.senders,
+            mailboxes=setup.mailboxes,
+            sights=self._sights,
+            books=self._books,
+            findings=self._findings,
+            journal=self._journal,
+            metrics=self._metrics,
+            clock=self._clock,
+            wakes=setup.wakes,
+        )
+
+    def _make_inspector(self) -> Inspector:
+        roster = Roster(
+            self._settings.plans,
+            throttle=self._ground.throttle,
+            sender=self._volley,
+            books=self._books,
+            metrics=self._metrics,
+        )
+        return Inspector(
+            self._settings.relays,
+            self._ground.resolver,
+            roster,
+            routes=KernelRoutes(),
+            clock=self._clock,
+            metrics=self._metrics,
+        )
+
+    def _announce(self) -> None:
+        for relay in self._settings.relays:
+            self._metrics.add_relay(relay)
+        for sender in self._settings.senders:
+            self._metrics.add_sender(sender)
+        for mailbox in self._settings.mailboxes:
+            self._metrics.add_mailbox(mailbox)
+
+    def _start(self, crew: Crew) -> Watch:
+        watch = Watch(crew, self._desk, self._ground, looks_back=lambda: self._volley.fired)
+        crew.start(Loop.INSPECTOR, "nodes", self._inspector.run)
+        crew.start(Loop.REAPER, "deadlines", Reaper(self._books).run)
+        watch.follow(self._setup)
+        return watch
+
+    # ---- waiting
+
+    async def _wait(self, over: Callable[[], bool], end: float, doing: str) -> None:
+        while not over() and (now := self._clock.now()) < end:
+            settled = sum(not record.undecided for record in self._journal.records)
+            routes, elapsed = len(self._volley.routes), now - self._began
+            self._show(Progress(doing, settled, routes, elapsed, self._timeout))
+            await self._clock.sleep_until(min(now + _TURN, end))
+
+    def _is_prepared(self) -> bool:
+        return self._inspector.informed and not any(s.blind for s in self._sights.values())
+
+    async def _fire(self, stop: asyncio.Event) -> None:
+        if not stop.is_set():
+            await self._volley.fire()
+
+    def _is_settled(self) -> bool:
+        return self._volley.over and not any(r.undecided for r in self._journal.records)
+
+    async def _tidy(self, watch: Watch) -> None:
+        """Remove our messages, over new connections where the ones that we have are at rest."""
+        await self._cleaned()
+        if not self._journal.is_clean:
+            watch.renew(self._setup)
+            await self._cleaned()
+
+    async def _cleaned(self) -> None:
+        end = self._clock.now() + CLEANING
+        await self._wait(lambda: self._journal.is_clean, end, "tidying up")
+
+    # ---- judging
+
+    def _judge_the_rest(self) -> None:
+        """What has not come by now fails, if it could have been seen."""
+        now = self._clock.now()
+        for record in self._journal.records:
+            if not record.undecided:
+                continue
+            if record.ended:
+                verdict, words = last_word(record, self._sights[record.probe.route.mailbox], now)
+            else:
+                trace = self._recorder.trace(record.probe.token)
+                verdict, words = cut_short(trace.phase, trace.attempt)
+            self._books.post([Change(replace(record, verdict=verdict), (Judged(verdict),))])
+            self._books.note(record.probe.route, words)
+
+    def _report(self) -> Report:
+        now = self._clock.now()
+        trouble = self._desk.trouble
+        unread = {
+            mailbox: trouble.get(mailbox, "it did not answer in time")
+            for mailbox, sight in self._sights.items()
+            if is_unread(sight, now)
+        }
+        findings = tuple(self._findings(unread, now))
+        return Report(
+            conclusion(findings, unread=bool(unread)), findings, unread, self._overview.status()
+        )
+
+    def _findings(self, unread: dict[str, str], now: float) -> Iterator[Finding]:
+        records = {record.probe.route: record for record in self._journal.records}
+        for route in self._volley.routes:
+            if route in records:
+                yield self._finding(records[route], unread, now)
+            elif self._volley.is_done(route):
+                yield Finding(route, None, "it was not sent: the relay refuses our login")
+            else:
+                yield Finding(route, None, "it was not sent: its turn did not come in time")
+        known = {(route.relay, route.sender, route.mailbox) for route in self._volley.routes}
+        for relay, sender, mailbox in sorted(self._settings.plans.keys() - known):
+            words = self._inspector.trouble.get(relay, "its nodes are not known")
+            yield Finding(RouteKey(relay, "", sender, mailbox), None, words)
+
+    def _finding(self, record: Record, unread: dict[str, str], now: float) -> Finding:
+        route = record.probe.route
+        return Finding(
+            route=route,
+            verdict=record.verdict,
+            words=self._words(record, unread),
+            seconds=_seconds(record),
+            phases=self._recorder.trace(record.probe.token).phases(now),
+        )
+
+    def _words(self, record: Record, unread: dict[str, str]) -> str:
+        route = record.probe.route
+        match record.verdict:
+            case Bad():
+                words = self._books.histories[route].evidence
+                return f"{record.learned}: {words}" if record.learned else words
+            case Unknown(UnknownCause.MAILBOX_UNREADABLE):
+                why = unread.get(route.mailbox, "not all the time")
+                return f"mailbox {route.mailbox} could not be read: {why}"
+            case Unknown(cause):
+                return self._books.histories[route].evidence or str(cause)
+            case None:
+                return "it was not waited for"
+            case _:
+                return ""
+
+
+def _seconds(record: Record) -> float | None:
+    if record.arrived is None or record.accepted is None:
+        return None
+    return max(0.0, record.arrived - record.accepted)
