@@ -280,12 +280,12 @@ class _Check:
             for mailbox, sight in self._sights.items()
             if is_unread(sight, now)
         }
-        findings = tuple(self._findings(unread, now))
+        findings = tuple(self._found(unread, now))
         return Report(
             conclusion(findings, unread=bool(unread)), findings, unread, self._overview.status()
         )
 
-    def _findings(self, unread: dict[str, str], now: float) -> Iterator[Finding]:
+    def _found(self, unread: dict[str, str], now: float) -> Iterator[Finding]:
         records = {record.probe.route: record for record in self._journal.records}
         for route in self._volley.routes:
             if route in records:

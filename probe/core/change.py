@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probe.core.model import Bounce, Sighting
-from probe.core.record import Record, Verdict
+from probe.core.model import Bounce, Folder, Sighting
+from probe.core.record import Good, Record, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +57,11 @@ class Change:
 
     record: Record
     events: tuple[Event, ...]
+
+
+def is_plain(change: Change, sighting: Sighting) -> bool:
+    """Whether a message is as it should be, so that nobody will want to look at it."""
+    good = change.record.undecided or isinstance(change.record.verdict, Good)
+    copied = any(isinstance(event, Copied) for event in change.events)
+    right = sighting.folder is Folder.INBOX and not sighting.altered
+    return good and right and not copied

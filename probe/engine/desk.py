@@ -11,7 +11,7 @@ from typing import assert_never
 
 from probe.core import authentication, bounce, message, received, recognise, tag
 from probe.core.cadence import Expectation
-from probe.core.change import Change, Copied
+from probe.core.change import is_plain
 from probe.core.model import (
     Bounce,
     Folder,
@@ -26,7 +26,7 @@ from probe.core.model import (
 )
 from probe.core.quota import Quota
 from probe.core.recognise import Conflict, Expired, NotOurs, OldJournal, Ours, OurShort, Untagged
-from probe.core.record import Good, Record
+from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.findings import Findings
@@ -334,7 +334,7 @@ class Desk:
         change = self._books.ledger.sighted(sighting, record)
         self._books.count(change)
         self._findings.arrived(probe)
-        keep = mailbox.keep if _is_plain(change, sighting) else mailbox.keep_failed
+        keep = mailbox.keep if is_plain(change, sighting) else mailbox.keep_failed
         self._journal.arrived(change.record, expunge=seen + keep)
 
     def _altered(self, fetched: Fetched, record: Record, mailbox: Mailbox) -> frozenset[Part]:
@@ -390,11 +390,3 @@ class Desk:
             if record is not None and record.probe.token == token:
                 return record
         return None
-
-
-def _is_plain(change: Change, sighting: Sighting) -> bool:
-    """Whether a message is as it should be, so that nobody will want to look at it."""
-    good = change.record.undecided or isinstance(change.record.verdict, Good)
-    copied = any(isinstance(event, Copied) for event in change.events)
-    right = sighting.folder is Folder.INBOX and not sighting.altered
-    return good and right and not copied
