@@ -51,7 +51,7 @@ class Attic:
         lapse = shelf.lapses.setdefault(record.probe.route, Lapse(record.probe.route))
         lapse.count += 1
         lapse.learned.update([record.learned] if record.learned else ())
-        lapse.newest = max(lapse.newest, record.accepted or lapse.newest)
+        lapse.newest = max(lapse.newest, record.since)
 
     def take(self, record: Record) -> bool:
         """Whether it was here; if so it no longer is."""
@@ -80,5 +80,4 @@ class Attic:
 
 def _key(record: Record) -> tuple[str, float]:
     probe = record.probe
-    accepted = record.accepted if record.accepted is not None else probe.launched
-    return probe.route.mailbox, ((accepted + probe.give_up) // WIDTH + 1) * WIDTH
+    return probe.route.mailbox, ((record.since + probe.give_up) // WIDTH + 1) * WIDTH

@@ -16,7 +16,6 @@ from probe.core.level import Levels
 from probe.core.model import (
     Attempt,
     Bounce,
-    Folder,
     Phase,
     Reason,
     RouteKey,
@@ -25,9 +24,10 @@ from probe.core.model import (
     UnknownCause,
 )
 from probe.core.outcome import limit_reason, over_limit, reason_of
-from probe.core.record import Bad, Good, Record, Unknown, Verdict
-from probe.core.sight import NodeKey, Sight
+from probe.core.record import Bad, Record, Unknown, Verdict
+from probe.core.sight import Sight
 from probe.core.submission import Submission
+from probe.core.verdict import of_arrival, of_cut, of_silence
 
 MOST = 50_000  # Open records in memory, some 1 KB each; beyond it the oldest go to the attic.
 AT_ONCE = 1000  # Records that one tick judges of a mailbox, that nothing waits for it for long.
@@ -88,7 +88,7 @@ class Ledger:
         change = self._awaited(record)
         if cause is not None:
             return self._judge(record, Unknown(cause))
-        if (verdict := _left(record)) is not None:
+        if (verdict := of_cut(record)) is not None:
             return self._judge(record, verdict)
         return change
 
@@ -195,29 +195,18 @@ class Ledger:
         return changes
 
     def _arrived(self, record: Record, sighting: Sighting) -> Change:
-        probe = record.probe
-        accepted = record.accepted if record.accepted is not None else probe.launched
+        route, accepted = record.probe.route, record.since
         seconds = max(0.0, sighting.seen - accepted)
-        late = seconds > probe.deadline
         record = replace(record, arrived=sighting.seen)
-        node = (probe.route.relay, record.node)
-        if sight := self._sights.get(probe.route.mailbox):  # It may have gone in the meantime.
-            sight.came(node, accepted, sighting.seen)
-        arrived = Arrived(sighting, seconds, late)
+        if sight := self._sights.get(route.mailbox):  # It may have gone in the meantime.
+            sight.came((route.relay, record.node), accepted, sighting.seen)
+        arrived = Arrived(sighting, seconds, late=seconds > record.probe.deadline)
         if not record.undecided:
             self._keep(record)
             return Change(record, (arrived,))
-        change = self._judge(record, self._verdict(record, sighting, late=late))
+        verdict = of_arrival(record, sighting, self._sights[route.mailbox])
+        change = self._judge(record, verdict)
         return Change(change.record, (arrived, *change.events))
-
-    def _verdict(self, record: Record, sighting: Sighting, *, late: bool) -> Verdict:
-        if late:
-            return self._overdue(record, seen=sighting.seen)
-        if sighting.folder is not Folder.INBOX:
-            return Bad(Reason.JUNK)
-        if sighting.altered:
-            return Bad(Reason.CONTENT)
-        return Good()
 
     def bounced(self, bounce: Bounce, record: Record) -> Change:
         """A DSN came about a probe. Only one that says `failed` ends it."""
@@ -266,23 +255,11 @@ class Ledger:
         for found in self._pop(self._due[mailbox], proof):
             record = replace(found, overdue=True, lost=not found.ended)
             self._keep(record)
-            changes.append(self._judge(record, self._overdue(record)))
+            changes.append(self._judge(record, of_silence(record, self._sights[mailbox])))
             if record.in_flight and record.accepted is not None:
                 end = record.accepted + record.probe.give_up
                 heapq.heappush(self._end[mailbox], (end, record.probe.sequence))
         return changes
-
-    def _overdue(self, record: Record, *, seen: float | None = None) -> Verdict:
-        probe = record.probe
-        if not record.ended:
-            return Unknown(UnknownCause.PROBER)
-        accepted = record.accepted if record.accepted is not None else probe.launched
-        node: NodeKey = (probe.route.relay, record.node)
-        sight = self._sights[probe.route.mailbox]
-        cause = sight.void(node, accepted, accepted + probe.deadline, seen=seen)
-        if cause is not None:
-            return Unknown(cause)
-        return Bad(Reason.ACK_LOST if record.ack_lost else Reason.OVERDUE)
 
     def _passed_give_up(self, mailbox: str, proof: float) -> list[Change]:
         changes = []
@@ -361,13 +338,3 @@ class Ledger:
             self._open.pop(sequence, None)
         else:
             self._open[sequence] = record
-
-
-def _left(record: Record) -> Verdict | None:
-    """The verdict on a probe whose submission was cut off, if there is nothing to wait for."""
-    if record.arrived is not None and record.accepted is not None:
-        late = record.arrived - record.accepted > record.probe.deadline
-        return Unknown(UnknownCause.PROBER) if late else Good()
-    if record.bounced:
-        return Bad(Reason.BOUNCED)
-    return None if record.in_flight else Unknown(UnknownCause.PROBER)

@@ -51,6 +51,11 @@ class Record:
         return self.learned or self.probe.route.node
 
     @property
+    def since(self) -> float:
+        """Since when it is on its way: since its acceptance, as far as that is known."""
+        return self.probe.launched if self.accepted is None else self.accepted
+
+    @property
     def undecided(self) -> bool:
         """Whether it still waits for its verdict."""
         return self.verdict is None

@@ -316,7 +316,6 @@ class Desk:
         if probe.route.mailbox != mailbox.name:
             self._unmatched(place, UnmatchedCause.FOREIGN)
             return
-        accepted = record.accepted if record.accepted is not None else probe.launched
         sighting = Sighting(
             sequence=probe.sequence,
             token=probe.token,
@@ -326,7 +325,7 @@ class Desk:
             altered=self._altered(fetched, record, mailbox),
             hops=received.hops(
                 fetched.header,
-                accepted_wall=self._clock.wall(accepted),
+                accepted_wall=self._clock.wall(record.since),
                 seen_wall=self._clock.wall(seen),
                 launched_wall=self._clock.wall(probe.launched),
             ),
