@@ -29,7 +29,7 @@ class Field:
     value: str  # Unfolded, without the white space around it; bytes that are not UTF-8 replaced.
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def fields(header: bytes) -> tuple[Field, ...]:
     """The fields down to the first empty line, top first; lines that are none are left out.
 

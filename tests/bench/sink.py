@@ -88,6 +88,10 @@ class Lines(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        self.answer()
+
+    def answer(self) -> None:
+        """Answer all that is there."""
         while (found := self.end()) >= 0:
             said, self._buffer = self._buffer[:found], self._buffer[found:]
             self.hear(said)
@@ -119,6 +123,7 @@ class Smtp(Lines):
         self._store = store
         self._tls = tls
         self._encrypting: asyncio.Task[None] | None = None
+        self._encrypted = False
         self._reading = False
         self._sender, self._recipient = "", ""
 
@@ -128,6 +133,11 @@ class Smtp(Lines):
 
     def greet(self) -> None:
         self.say("220 relay.test ESMTP")
+
+    def answer(self) -> None:
+        # The first command can be there before the handshake's end has been noticed.
+        if self._encrypting is None or self._encrypted:
+            super().answer()
 
     def end(self) -> int:
         return self._after(b"\r\n.\r\n" if self._reading else b"\r\n")
@@ -168,7 +178,8 @@ class Smtp(Lines):
         loop = asyncio.get_running_loop()
         transport = await loop.start_tls(self.transport, self, self._tls, server_side=True)
         assert transport is not None
-        self.transport = transport
+        self.transport, self._encrypted = transport, True
+        self.answer()
 
 
 class Imap(Lines):
