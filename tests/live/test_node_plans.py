@@ -157,7 +157,8 @@ def test_a_message_behind_a_balancer_counts_for_the_node_that_took_it(
     def in_flight(name: str) -> float:
         return prober.scrape().sum("mailprobe_in_flight", node=name)
 
-    prober.expect(lambda: in_flight(names[1]) >= 2, "the frozen node owes two")
+    # The acceptance of the newest may not be on disk yet: that is committed within 50 ms.
+    prober.expect(lambda: in_flight(names[1]) >= 3, "the frozen node owes three")
     prober.kill()
     prober.start()
     assert in_flight(names[1]) >= 2, "a restart forgets who took what"
@@ -174,9 +175,13 @@ def test_a_message_behind_a_balancer_counts_for_the_node_that_took_it(
 
 
 def assert_attributed(prober: Prober, pool: Pool) -> None:
-    """The journal says of each message what the logs of the nodes say."""
+    """The journal says of each message what the logs of the nodes say.
+
+    But for those in whose submission the prober was killed: it does not know what became of them.
+    """
     with closing(sqlite3.connect(prober.home / "journal.sqlite3")) as journal:
-        learned = dict(journal.execute("SELECT token, learned FROM probes WHERE arrived"))
+        rows = journal.execute("SELECT token, learned FROM probes WHERE arrived AND ended")
+        learned = dict(rows.fetchall())
     took = {
         token: f"{node.name}.test"
         for node in pool.nodes
