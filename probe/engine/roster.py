@@ -14,7 +14,7 @@ from probe.engine.books import Books
 from probe.engine.throttle import Throttle
 from probe.ports import Metrics
 
-LINGER = 300.0  # s for which the last numbers of a route are shown, that they may be scraped.
+LINGER = 60.0  # s for which the last numbers of a route are shown, that they may be scraped.
 
 Combination = tuple[str, str, str]  # relay, sender, mailbox
 
