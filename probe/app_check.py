@@ -136,6 +136,7 @@ class _Check:
             desk=self._desk,
             journal=self._journal,
             clock=self._clock,
+            standby=lambda: self._settings.standby,
         )
         self._inspector = self._make_inspector()
 

@@ -69,6 +69,16 @@ def complaint(
     return f"Mail {_way(component)} {sometimes}{suffered}"
 
 
+def doubt(component: Component, alternatives: Sequence[Component]) -> list[str]:
+    """What it may be as well, if anything, in a sentence."""
+    if not alternatives:
+        return []
+    if component.kind is Kind.ROUTE:
+        return ["Which of them cannot be told yet."]
+    others = listed([name(one) for one in alternatives], "or")
+    return [f"It cannot be told apart from {others}."]
+
+
 def share_said(share: Share) -> str:
     """How much fails, as a part of a sentence."""
     low, high = round(100 * share.low), round(100 * share.high)
@@ -137,9 +147,7 @@ def _accusation(incident: Incident) -> list[str]:
     said = complaint(incident.component, faults, incident.alternatives)
     evidence = "".join(incident.evidence[:1]).rstrip(".: ")
     sentences = [f"{said}: {evidence}." if evidence else f"{said}."]
-    if incident.component.kind is Kind.ROUTE and incident.alternatives:
-        sentences.append("Which of them cannot be told yet.")
-    return sentences
+    return [*sentences, *doubt(incident.component, incident.alternatives)]
 
 
 def _faults(incident: Incident) -> list[str]:

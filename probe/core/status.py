@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,6 +65,11 @@ class ComponentStatus:
         return any(one.confirmed for one in self.faults)
 
     @property
+    def began(self) -> float:
+        """Since when anything is wrong; where nothing is, since when it stands so."""
+        return min((one.since for one in self.faults), default=self.since)
+
+    @property
     def evidence(self) -> tuple[str, ...]:
         """All lines of it, each once, newest first."""
         return tuple(dict.fromkeys(line for one in self.faults for line in one.evidence))
@@ -77,8 +83,9 @@ class Status:
     since: float
     routes: tuple[RouteStatus, ...] = ()
     components: tuple[ComponentStatus, ...] = ()  # All of them, healthy ones too.
-    incidents: tuple[Incident, ...] = ()  # Newest first, open and closed; moments are Unix times.
+    incidents: tuple[Incident, ...] = ()  # Open and closed; moments are Unix times.
     notices: tuple[str, ...] = ()  # What is wrong with the prober itself, in sentences.
+    standby: frozenset[str] = frozenset()  # The relays that are there in case another fails.
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +127,19 @@ def blame(status: ComponentStatus) -> str:
     return complaint(status.component, faults, status.alternatives)
 
 
+def newest_first(incidents: Iterable[Incident]) -> list[Incident]:
+    """Incidents in the order of their opening, those that are open before all others."""
+    return sorted(incidents, key=lambda one: (one.closed is not None, -one.opened))
+
+
 def at_fault(status: Status) -> list[ComponentStatus]:
-    """The components that are, the worst and the most certain first."""
+    """The components that are, the worst and the most certain first, then the newest."""
     faulty = [component for component in status.components if component.faults]
-    return sorted(faulty, key=lambda one: (one.state is not State.DOWN, not one.confirmed))
+
+    def rank(one: ComponentStatus) -> tuple[bool, bool, float]:
+        return one.state is not State.DOWN, not one.confirmed, -one.began
+
+    return sorted(faulty, key=rank)
 
 
 def delivery(status: Status) -> str:
