@@ -14,6 +14,7 @@ from probe.core.incident import End, Incident, Share
 from probe.core.rfc3339 import rfc3339
 
 _MOST_LISTED = 3
+_MOST_SUSPECTS = 5
 
 
 def listed(names: Sequence[str], conjunction: str = "and", *, most: int = _MOST_LISTED) -> str:
@@ -46,7 +47,8 @@ def subject(component: Component, alternatives: Sequence[Component] = ()) -> str
     """Who is at fault; of several that cannot be told apart, all."""
     if component.kind is Kind.ROUTE and alternatives:
         names = [name(one) for one in alternatives]
-        return f"either {listed(names, 'or', most=len(names))}"
+        certain = "either" if len(names) > 1 else "perhaps"
+        return f"{certain} {listed(names, 'or', most=_MOST_SUSPECTS)}"
     return name(component)
 
 
@@ -74,7 +76,8 @@ def doubt(component: Component, alternatives: Sequence[Component]) -> list[str]:
     if not alternatives:
         return []
     if component.kind is Kind.ROUTE:
-        return ["Which of them cannot be told yet."]
+        one = len(alternatives) == 1
+        return ["This is not certain yet." if one else "Which of them cannot be told yet."]
     others = listed([name(one) for one in alternatives], "or")
     return [f"It cannot be told apart from {others}."]
 
@@ -133,8 +136,8 @@ def works(incident: Incident) -> list[str]:
     """What works meanwhile, and what to turn to, in a sentence each."""
     said = []
     if incident.unaffected:
-        verb = "works" if len(incident.unaffected) == 1 else "work"
-        said.append(f"{capitalised(listed(incident.unaffected))} {verb}.")
+        names = [line.rpartition(": ")[0] or line for line in incident.unaffected]
+        said.append(f"{capitalised(listed(names))} {'works' if len(names) == 1 else 'work'}.")
     if incident.standby:
         one = len(incident.standby) == 1
         relays, verb = ("relay", "works") if one else ("relays", "work")
@@ -146,7 +149,7 @@ def _accusation(incident: Incident) -> list[str]:
     faults = [grievance.fault for grievance in incident.faults]
     said = complaint(incident.component, faults, incident.alternatives)
     evidence = "".join(incident.evidence[:1]).rstrip(".: ")
-    sentences = [f"{said}: {evidence}." if evidence else f"{said}."]
+    sentences = [f"{said}.", f"Last seen: {evidence}."] if evidence else [f"{said}."]
     return [*sentences, *doubt(incident.component, incident.alternatives)]
 
 

@@ -28,8 +28,8 @@ HELD = Incident(
     since=SINCE,
     faults=(Grievance(Fault.HOLDING, SINCE),),
     share=Share(0.934, 1.0),
-    evidence=("7 of 7 probes were accepted and have not arrived", "older"),
-    unaffected=("node pool/192.0.2.11", "node pool/192.0.2.13"),
+    evidence=("03:04:05 pool/192.0.2.12/shop/corp: 250 OK, and it is not there 6 s later", "older"),
+    unaffected=("node pool/192.0.2.11: 9 probes on time since then", "node pool/2001:db8::1"),
     standby=("backup",),
 )
 TIED = replace(HELD, component=EITHER, alternatives=(RELAY, MAILBOX), unaffected=(), standby=())
@@ -78,18 +78,24 @@ def test_every_fault_has_words_of_its_own(component: Component) -> None:
 
 def test_an_incident_that_opens() -> None:
     assert told(HELD, None) == (
-        "Node pool/192.0.2.12 accepts mail and holds it:"
-        " 7 of 7 probes were accepted and have not arrived."
+        "Node pool/192.0.2.12 accepts mail and holds it. Last seen:"
+        " 03:04:05 pool/192.0.2.12/shop/corp: 250 OK, and it is not there 6 s later."
         " It began at 03:04:05 UTC; 93 to 100 % of the probes fail."
-        " Node pool/192.0.2.11 and node pool/192.0.2.13 work. Standby relay backup works."
+        " Node pool/192.0.2.11 and node pool/2001:db8::1 work. Standby relay backup works."
     )
 
 
 def test_a_tie_is_told_as_one() -> None:
-    assert told(TIED, None) == (
-        "Mail is accepted and held because of either relay pool or mailbox corp:"
-        " 7 of 7 probes were accepted and have not arrived. Which of them cannot be told yet."
+    assert told(replace(TIED, evidence=("250 OK",)), None) == (
+        "Mail is accepted and held because of either relay pool or mailbox corp."
+        " Last seen: 250 OK. Which of them cannot be told yet."
         " It began at 03:04:05 UTC; 93 to 100 % of the probes fail."
+    )
+
+
+def test_a_single_suspect_that_is_not_certain_is_no_certainty() -> None:
+    assert told(replace(TIED, alternatives=(RELAY,), evidence=()), None).startswith(
+        "Mail is accepted and held because of perhaps relay pool. This is not certain yet."
     )
 
 
@@ -103,9 +109,9 @@ def test_nothing_is_told_of_a_mere_shift_of_numbers() -> None:
 
 
 def test_that_it_is_confirmed() -> None:
-    assert told(confirmed(HELD, SINCE + 21), HELD) == (
-        "Node pool/192.0.2.12 accepts mail and holds it:"
-        " 7 of 7 probes were accepted and have not arrived."
+    certain = replace(confirmed(HELD, SINCE + 21), evidence=("450 no",))
+    assert told(certain, HELD) == (
+        "Node pool/192.0.2.12 accepts mail and holds it. Last seen: 450 no."
         " This is confirmed now, after 21 s."
     )
 
@@ -152,11 +158,19 @@ def test_that_it_was_a_blip() -> None:
 
 def test_evidence_brings_no_full_stop_of_its_own() -> None:
     said = told(replace(HELD, evidence=("450 4.7.1 try again.",)), None)
-    assert "holds it: 450 4.7.1 try again. It began" in said
+    assert "Last seen: 450 4.7.1 try again. It began" in said
 
 
 def test_what_cannot_be_told_apart_is_told_only_of_a_tie() -> None:
     assert subject(NODE, (RELAY,)) == "node pool/192.0.2.12"
+
+
+def test_who_cannot_be_told_apart_from_whom_is_said() -> None:
+    alike = replace(HELD, component=RELAY, alternatives=(MAILBOX, SENDER), evidence=())
+    assert told(alike, None).startswith(
+        "Relay pool accepts mail and holds it."
+        " It cannot be told apart from mailbox corp or sender shop."
+    )
 
 
 def test_lists() -> None:
