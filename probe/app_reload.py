@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from probe.app_mailbox import Watch, folders
-from probe.app_setup import Ground, Setup
+from probe.app_mailbox import Watch
+from probe.app_setup import Ground, Setup, folders
 from probe.config import ConfigError, Settings, needs_restart
 from probe.core.model import Loop
 from probe.core.sight import Sight
