@@ -105,7 +105,8 @@ class Course:
         if found and self._named is None:
             self._named = now
             yield f"NAMED {called} after {now - self._entered[Phase.FAULT]:.1f} s"
-            yield from (f"  {line}" for line in (*found[0].evidence[:_SHOWN], *found[0].standby))
+            yield from (f"  {line}" for line in found[0].evidence[:_SHOWN])
+            yield from (f"  The standby relay {name} works." for name in found[0].standby)
         if self.phase is Phase.RECOVERY and self._named is not None and not names.standing:
             self._cleared = now
             yield f"CLEARED {called} after {now - self._entered[Phase.RECOVERY]:.1f} s"

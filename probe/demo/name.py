@@ -17,7 +17,7 @@ class Name:
     faults: tuple[Fault, ...]  # The leading one first.
     decided: bool = True  # Else it is one of several that cannot be told apart yet.
     evidence: tuple[str, ...] = ()  # One line each, newest first.
-    standby: tuple[str, ...] = ()  # What is said of standby relays, one line each.
+    standby: tuple[str, ...] = ()  # The standby relays that work meanwhile.
 
 
 @dataclass(frozen=True, slots=True)

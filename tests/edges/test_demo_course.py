@@ -13,7 +13,7 @@ from probe.demo.scenario import SCENARIOS, Scenario
 HOLDING = SCENARIOS["node-holding"]
 NODE = Component(Kind.NODE, relay="pool", node="node2")
 OTHER = Component(Kind.NODE, relay="pool", node="node1")
-RIGHT = Name(NODE, (Fault.HOLDING,), evidence=("newest", "older", "oldest"), standby=("spare",))
+RIGHT = Name(NODE, (Fault.HOLDING,), evidence=("newest", "older", "oldest"), standby=("backup",))
 CALM = Names()
 SHOWN = "kind=node node=node2 fault=holding"
 
@@ -50,7 +50,7 @@ def test_named_and_cleared_is_as_expected() -> None:
     assert play.phase() is Phase.FAULT
     assert play.see(CALM, 14.0) == []
     assert play.see(standing(RIGHT), 14.25) == [
-        f"NAMED {SHOWN} after 4.2 s", "  newest", "  older", "  spare"
+        f"NAMED {SHOWN} after 4.2 s", "  newest", "  older", "  The standby relay backup works."
     ]  # fmt: skip
     assert play.see(standing(RIGHT), 19.0) == []
     assert play.see(standing(RIGHT), 19.25) == ["RECOVERY What was broken works again."]

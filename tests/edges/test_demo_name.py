@@ -19,7 +19,7 @@ INCIDENT = {
     "component": {label: WELL[label] for label in ("kind", "relay", "node", "sender", "mailbox",
                                                    "flow")},
     "faults": ["holding"], "failing_share": None, "alternatives": [], "evidence": ["one"],
-    "unaffected": [], "standby": ["relay backup delivers"],
+    "unaffected": [], "standby": ["backup"],
 }  # fmt: skip
 NODE = Component(Kind.NODE, relay="pool", node="node1")
 BOTH = (Fault.HOLDING, Fault.INTERMITTENT)
@@ -51,4 +51,4 @@ def test_every_incident_was_named_over_or_not(closed: str | None) -> None:
 
 def test_the_incident_tells_which_standby_works() -> None:
     (name,) = names_of({"components": [ILL]}, [INCIDENT]).standing
-    assert name.standby == ("relay backup delivers",)
+    assert name.standby == ("backup",)
