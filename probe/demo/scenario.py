@@ -60,8 +60,8 @@ SCENARIOS = {
         Scenario(
             "slow-accept",
             "As at MailChannels in October 2019: node2 accepts connections slowly, its greeting "
-            "comes after 8 s; no message is lost.",
-            Trouble(("node2",), Behaviour(greets_after=8.0)),
+            "comes after 9 s; no message is lost.",
+            Trouble(("node2",), Behaviour(greets_after=9.0)),
             Expected(_node("node2"), Fault.SLOW),
         ),
         Scenario(
