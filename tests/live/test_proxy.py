@@ -25,13 +25,6 @@ def proxy(network: Network, calm_pool: Pool) -> Proxy:
     return network.before(calm_pool.nodes[0].address, calm_pool.port)
 
 
-@pytest.fixture
-def client(proxy: Proxy) -> Iterator[smtplib.SMTP]:
-    """A connection that is open."""
-    with smtplib.SMTP(proxy.address, proxy.port, timeout=2) as client:
-        yield client
-
-
 def connect(proxy: Proxy, timeout: float = 0.5) -> socket.socket:
     return socket.create_connection((proxy.address, proxy.port), timeout=timeout)
 
