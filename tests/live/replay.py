@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from probe.core.component import Component, Fault, Kind
 from tests.live import onlooker
-from tests.live.onlooker import Glance, Onlooker, incidents
+from tests.live.onlooker import Accusation, Glance, Onlooker, incidents
 from tests.live.prober import Prober
 
 INTERVAL = 15.0  # s
@@ -65,6 +65,16 @@ class Play:
         """How long to wait for all to be named (s)."""
         return PATIENCE + max(one.within for one in self.guilt)
 
+    def wronged(self, named: Iterable[Accusation]) -> list[Accusation]:
+        """Accusations of the innocent, at one moment; not those that say who it may be instead."""
+        accused = tuple(named)
+        guilty = {guilt.component for guilt in self.guilt}
+        true = guilty | set(self.likewise)
+        if guilty <= {one.component for one in accused}:
+            true |= set(self.beside)
+        return [one for one in accused if one.component not in true
+                and true.isdisjoint(one.alternatives)]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Account:
@@ -115,24 +125,23 @@ class Replay:
 
     def __init__(self, play: Play, prober: Prober) -> None:
         self._play = play
-        self._prober = prober
+        self.prober = prober
         self._onlooker = Onlooker(prober)
 
     def run(self) -> Account:
-        """From a healthy pool to a healthy pool; it ends the prober, which is up."""
+        """From a healthy pool to a healthy pool; the prober is up."""
         self._onlooker.start()
         try:
             return self._run()
         finally:
             self._onlooker.kill()
-            self._prober.stop()
 
     def _run(self) -> Account:
         self._await_worst_moment()
         spoilt = time.monotonic()
         self._play.spoil()
         began = self._await_guilt(spoilt)
-        status, during = self._prober.status(), incidents(self._prober)
+        status, during = self.prober.status(), incidents(self.prober)
         clues = self._play.clues()
         mended = time.monotonic()
         self._play.mend()
@@ -148,13 +157,13 @@ class Replay:
             status=status,
             clues=clues,
             during=during,
-            after=incidents(self._prober),
+            after=incidents(self.prober),
         )
 
     def _await_worst_moment(self) -> None:
         """A probe has come through the suspect just now: the next one is as far away as can be."""
         reached = self._onlooker.wait(self._is_worst_moment, 3 * INTERVAL)
-        assert reached, f"not all nodes deliver\n{self._prober.log_end()}"
+        assert reached, f"not all nodes deliver\n{self.prober.log_end()}"
 
     def _is_worst_moment(self) -> bool:
         before, now = self._onlooker.before.delivered, self._onlooker.last.delivered

@@ -104,7 +104,8 @@ class Stage:
             "tag_key": KEY,
             "defaults": {"interval": f"{INTERVAL:g}s", "deadline": "60s", "give_up": "10m"},
             "relays": {"pool": {**relay, **of_relay}},
-            "senders": {"shop": {"address": f"{name}@shop.test"}},
+            # Called by the name of the play, as the phase of a route follows from its names.
+            "senders": {name: {"address": f"{name}@shop.test"}},
             "mailboxes": {"corp": self.mailbox(f"{name}@{domain}", port=imap_port)},
         }
 

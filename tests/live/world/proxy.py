@@ -19,7 +19,7 @@ REFUSAL = b"451 4.3.0 <probe>: Temporary lookup failure\r\n"
 
 _BACKLOG = 200
 _LIMIT = 65536
-_VANISHED = 0.2  # A connection within this machine takes less, or is never made (s).
+_VANISHED = 0.05  # A connection within this machine takes less, or is never made (s).
 
 
 class Network:
