@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +107,7 @@ class Onlooker:
                 delivered[labels["node"]] = delivered.get(labels["node"], 0) + value
         return Glance(
             moment,
-            named=frozenset(_accusations(status["components"])),  # type: ignore[arg-type]
+            named=frozenset(accusations(status)),
             gauged=frozenset(
                 Accusation(component(labels), Fault(labels["fault"]))
                 for name, labels, value in samples
@@ -128,8 +128,9 @@ def component(labels: Mapping[str, str]) -> Component:
     return Component(Kind(labels["kind"]), **names)
 
 
-def _accusations(components: Iterable[Mapping[str, Any]]) -> Iterable[Accusation]:
-    for told in components:
+def accusations(status: Mapping[str, Any]) -> Iterator[Accusation]:
+    """What `/api/v1/status` names."""
+    for told in status["components"]:
         others = tuple(component(other) for other in told["alternatives"])
         for fault in told["faults"]:
             yield Accusation(component(told), Fault(fault), others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Guilt:
 
     component: Component
     fault: Fault
-    within: float  # s
+    within: float = math.inf  # s
 
     def __str__(self) -> str:
         return f"{self.component}: {self.fault}"
@@ -47,7 +48,7 @@ class Guilt:
 class Play:
     """What goes wrong, and who is guilty of it."""
 
-    settings: dict[str, object]
+    settings: dict[str, Any]
     spoil: Callable[[], None]
     mend: Callable[[], None]
     guilt: tuple[Guilt, ...]
@@ -59,6 +60,11 @@ class Play:
     shown: Callable[[], float | None] | None = None  # When it could first be seen, once it was.
     lasts: float = 0.0  # s, at least.
     afterwards: float = AFTERWARDS
+
+    @property
+    def blamed(self) -> frozenset[tuple[Component, Fault]]:
+        """What must be named."""
+        return frozenset((one.component, one.fault) for one in self.guilt)
 
     @property
     def patience(self) -> float:
@@ -187,7 +193,7 @@ class Replay:
 
     def _is_named(self) -> bool:
         named = {(one.component, one.fault) for one in self._onlooker.last.named}
-        return all((guilt.component, guilt.fault) in named for guilt in self._play.guilt)
+        return named.issuperset(self._play.blamed)
 
     def _is_over(self) -> bool:
         return self._onlooker.last.is_quiet

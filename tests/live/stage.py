@@ -55,9 +55,11 @@ class Stage:
         """One for the pool, which ends after so long."""
         return self.authority.issue("pool.test", not_after=datetime.now(UTC) + life)
 
-    def postfix(self, name: str, certificate: Certificate | None = None) -> Postfix:
-        """One more, to be broken."""
-        return self.world.run(self._make(name, certificate, {}))
+    def postfix(
+        self, name: str, certificate: Certificate | None = None, **settings: str
+    ) -> Postfix:
+        """One more, which is broken or is to be."""
+        return self.world.run(self._make(name, certificate, settings))
 
     def proxy(self, number: int = 1) -> Proxy:
         """A proxy before one of the three."""
