@@ -19,7 +19,7 @@ from rich.table import Table
 
 from tests.bench.faults import CASES, Case, Servers
 from tests.bench.figure import quantile
-from tests.bench.trial import Trial, run
+from tests.bench.trial import LATER, Trial, run
 from tests.live.world import World
 
 RUNS = 30
@@ -38,6 +38,9 @@ def main() -> None:
     console, began, others = Console(), time.monotonic(), os.getloadavg()[0]
     found = _replayed(names, chosen.runs, console)
     console.print(_table({name: found[name] for name in CASES if name in found}))
+    for name, trials in found.items():
+        for remark in _remarks(CASES[name], trials):
+            console.print(f"{CASES[name].about}: {remark}", markup=False)
     console.print(
         f"{chosen.runs} runs each; measured in {time.monotonic() - began:.0f} s, on"
         f" {os.cpu_count()} cores whose load was {others:.1f} before"
@@ -78,10 +81,10 @@ def _trials(case: Case, servers: Servers, runs: int, ended: Callable[[], None]) 
 
 
 def _table(found: dict[str, list[Trial] | Exception]) -> Table:
-    table = Table("seconds until it is named", "bound", "mean", "p50", "p95", "aim", "met", "")
+    table = Table("seconds until it is named", "bound", "mean", "p50", "p95", "aim", "met")
     for name, trials in found.items():
         if isinstance(trials, Exception):
-            table.add_row(CASES[name].about, *[""] * 5, "[bold red]failed[/]", str(trials))
+            table.add_row(CASES[name].about, *[""] * 5, "[bold red]failed[/]")
         else:
             table.add_row(CASES[name].about, *_row(CASES[name], trials))
     return table
@@ -95,13 +98,11 @@ def _row(case: Case, trials: Sequence[Trial]) -> Iterator[str]:
     yield from (f"{value:.1f}" for value in (mean, quantile(seconds, 0.5), p95))
     aims = [("mean", mean, case.mean), ("p95", p95, case.p95)]
     yield ", ".join(f"{what} ≤ {aim:g}" for what, _, aim in aims if aim is not None)
-    notes = list(_notes(case, trials))
-    met = all(value <= aim for _, value, aim in aims if aim is not None) and not notes
-    yield "[green]yes[/]" if met else "[bold red]no[/]"
-    yield "; ".join([*notes, *_shares(case, trials)])
+    met = all(value <= aim for _, value, aim in aims if aim is not None)
+    yield "[green]yes[/]" if met and not any(_blemishes(case, trials)) else "[bold red]no[/]"
 
 
-def _notes(case: Case, trials: Sequence[Trial]) -> Iterator[str]:
+def _blemishes(case: Case, trials: Sequence[Trial]) -> Iterator[str]:
     if never := sum(one.seconds is None for one in trials):
         yield f"{never} not named within {case.patience:g} s"
     wrong = [one for one in trials if one.wronged]
@@ -112,10 +113,14 @@ def _notes(case: Case, trials: Sequence[Trial]) -> Iterator[str]:
         yield "the share is too often wrong"
 
 
-def _shares(case: Case, trials: Sequence[Trial]) -> Iterator[str]:
+def _remarks(case: Case, trials: list[Trial] | Exception) -> Iterator[str]:
+    if isinstance(trials, Exception):
+        yield str(trials)
+        return
+    yield from _blemishes(case, trials)
     if case.share is not None:
         found = _true_shares(case, trials)
-        yield f"the share was in its interval {found} times of {len(trials)}"
+        yield f"{LATER:g} s later the share was in its interval in {found} of {len(trials)}"
 
 
 def _true_shares(case: Case, trials: Sequence[Trial]) -> int:

@@ -198,9 +198,7 @@ def _balanced(choose: Callable[[Random, list[Address]], Any]) -> Callable[[Scene
         spoilt = [good[0], (holding.address, holding.port), good[2]]
         proxy = scene.proxy()
         proxy.lead_to(cycle(good))
-        settings = scene.stage.settings(
-            scene.name, {}, host=LOOPBACK, port=proxy.port, nodes="greeting"
-        )
+        settings = scene.stage.settings(scene.name, "greeting", host=LOOPBACK, port=proxy.port)
         settings["defaults"]["interval"] = f"{INTERVAL / BALANCED:g}s"
         return Play(
             settings,

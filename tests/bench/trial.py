@@ -121,5 +121,5 @@ def _watch(trials: Sequence[Trial], ended: Callable[[], None]) -> None:
             trial.look()
             if trial.is_over:
                 ended()
-        due = max(due + PERIOD, time.monotonic())
-        time.sleep(due - time.monotonic())
+        due += PERIOD
+        time.sleep(max(0.0, due - time.monotonic()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from probe.core.component import Fault
@@ -216,14 +217,20 @@ def each(deeds: Iterable[Callable[[], None]]) -> Callable[[], None]:
 def copied(dovecot: Dovecot, user: str) -> list[float]:
     """When the second one of each message that came twice came (Unix time)."""
     found = defaultdict(list)
-    for one in dovecot.delivered(user):
-        found[TOKEN.findall(one.content())[0]].append(one.when)
+    for when, content in _messages(dovecot, user):
+        found[TOKEN.findall(content)[0]].append(when)
     return [moments[1] for moments in found.values() if len(moments) > 1]
 
 
 def reported(dovecot: Dovecot, user: str) -> list[float]:
     """When each bounce came (Unix time)."""
-    return [one.when for one in dovecot.delivered(user) if b"multipart/report" in one.content()]
+    return [when for when, content in _messages(dovecot, user) if b"multipart/report" in content]
+
+
+def _messages(dovecot: Dovecot, user: str) -> Iterator[tuple[float, bytes]]:
+    for one in dovecot.delivered(user):
+        with suppress(FileNotFoundError):  # Its reader has moved it; it is found the next time.
+            yield one.when, one.content()
 
 
 def second(moments: Sequence[float]) -> float | None:

@@ -92,15 +92,16 @@ class Stage:
     def settings(
         self,
         name: str,
-        nodes: Mapping[str, Address],
+        nodes: Mapping[str, Address] | str,
         *,
         domain: str = "corp.test",
         imap_port: int | None = None,
         **of_relay: object,
     ) -> dict[str, Any]:
-        """A prober of one relay with these nodes, and one mailbox."""
-        listed = [f"{node}={host}:{port}" for node, (host, port) in nodes.items()]
-        relay = {"host": "pool.test", "tls": "none", "helo": "prober.test", "nodes": listed}
+        """A prober of one relay with these nodes, or with a plan for them, and one mailbox."""
+        if not isinstance(nodes, str):
+            nodes = [f"{node}={host}:{port}" for node, (host, port) in nodes.items()]
+        relay = {"host": "pool.test", "tls": "none", "helo": "prober.test", "nodes": nodes}
         return {
             "instance": name,
             "tag_key": KEY,
