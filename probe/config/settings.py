@@ -12,7 +12,7 @@ from probe.config import plan
 from probe.config.plan import Combination, Plan
 from probe.config.scalar import domain
 from probe.core.allowance import NO_LIMITS, Limits, RelayLimits
-from probe.core.model import ImapServer, Mailbox, Node, Relay, Sender, Timeouts, TlsMode
+from probe.core.model import ImapServer, Mailbox, Node, Relay, Role, Sender, Timeouts, TlsMode
 from probe.core.node_plan import NodePlan
 from probe.core.provider import known_limit
 from probe.ports import Secret
@@ -42,7 +42,14 @@ class Settings:
     plans: Mapping[Combination, Plan]  # What is not in it is not probed.
     smtp_passwords: Mapping[str, Secret]  # By relay.
     imap_passwords: Mapping[str, Secret]  # By mailbox.
+    slow_after: float = 5.0  # s over its normal from which on an SMTP phase is slow.
+    settle: float = 600.0  # s that relays may need to come back to a mailbox.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def standby(self) -> frozenset[str]:
+        """The relays that are there in case another fails."""
+        return frozenset(relay.name for relay in self.relays if relay.role is Role.STANDBY)
 
     @property
     def limits(self) -> Limits:
@@ -75,6 +82,8 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         plans={names: plan.plan(values) for names, values in plan.in_force(file)},
         smtp_passwords={n: r.password for n, r in file.relays.items() if r.password is not None},
         imap_passwords={name: box.imap.password for name, box in file.mailboxes.items()},
+        slow_after=file.detection.slow_after,
+        settle=file.detection.settle,
         warnings=warnings,
     )
 

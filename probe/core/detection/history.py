@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from probe.core.change import Arrived, Change, Copied, Judged
-from probe.core.component import Fault, fault_of
+from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lesson, Lessons
 from probe.core.detection.observation import (
@@ -19,6 +21,7 @@ from probe.core.detection.observation import (
     Weight,
     blamed,
 )
+from probe.core.detection.topology import names_of
 from probe.core.model import Attempt, Break, Phase, Probe, Reason
 from probe.core.outcome import evidence, reason_of, slowness
 from probe.core.quota import says_full
@@ -52,6 +55,7 @@ class History:
         self.submitting: dict[int, Observation] = {}
         self.amended = False  # One that was settled counts otherwise now.
         self.answered = float("-inf")  # When anything outside answered us for the last time.
+        self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._known: dict[int, Observation] = {}
         self._sights = sights
         self._baselines = baselines
@@ -99,6 +103,13 @@ class History:
         if one.settled:
             self._settle(one)
 
+    def dropped(self, sequence: int) -> None:
+        """A submission was cut off by us, or says nothing: there is nothing more to be told."""
+        if (one := self.submitting.pop(sequence, None)) is not None:
+            one.phase = None
+            if one.settled:
+                self._settle(one)
+
     def changed(self, change: Change) -> None:
         """The ledger has decided something."""
         one = self._known.get(change.record.probe.sequence)
@@ -131,9 +142,10 @@ class History:
         del self.observations[:count]
         return count
 
-    def spend(self, one: Observation) -> None:
-        """It belongs to an incident that is over."""
-        one.spent = True
+    def since(self, moment: float) -> Iterator[Observation]:
+        """Those launched since then, oldest first."""
+        first = bisect_left(self.observations, moment, key=lambda one: one.slot)
+        return islice(self.observations, first, None)
 
     # ---- what it counts
 
@@ -248,6 +260,7 @@ class History:
             one.weight = self._odds(one.failure, one)
         elif one.arrived is not None:
             one.weight = SUCCESS if one.on_time else None
+            self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
         self._lessons.add(one.key.relay, self._lesson(one))
