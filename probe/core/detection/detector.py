@@ -387,7 +387,7 @@ class Detector:
                 continue
             found = assess(self._own(case, now), now)
             case.update(found, now, self._topology.threshold)
-            if found.is_over(now):
+            if found.is_over(now, case.share):
                 self._end(case, now)
                 continue
             if recovered := found.recovered():
@@ -422,7 +422,7 @@ class Detector:
         for one in self._history.since(case.since):
             if one.spent or one.key not in routes:
                 continue
-            weight = self._history.weigh(one, now)
+            weight = self._history.blame(one, now)
             if weight is not None and weight.blames & case.blames:
                 yield Seen(one, weight)
 

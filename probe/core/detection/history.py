@@ -161,6 +161,16 @@ class History:
             return Weight(blamed(one.phase), 1.0 / self._baselines.failing_share(one.key.relay))
         return None
 
+    def blame(self, one: Observation, now: float) -> Weight | None:
+        """As `weigh`, where its component is known to be at fault.
+
+        What came in time, but later than it should, says nothing by itself: the tail of a
+        distribution is longer than what one knows of it. Of a component at fault it says more.
+        """
+        if one.settled and one.dawdled and one.weight is None:
+            return Weight(EVERYBODY, 1.0 / self._baselines.failing_share(one.key.relay))
+        return self.weigh(one, now)
+
     def limit(self, one: Observation) -> float:
         """How long the phase that it is in may take before it is slow (s)."""
         if one.phase is None or one.phase is Phase.QUIT:
@@ -233,6 +243,7 @@ class History:
             case Good():
                 age = (record.arrived or 0.0) - record.since
                 one.on_time = age <= self.tail(one)
+                one.dawdled = not one.on_time
             case Bad(reason):
                 self._judged_bad(one, record, reason)
             case Unknown():
