@@ -108,10 +108,10 @@ def test_where_all_hang_it_may_be_our_own_network() -> None:
 
 def test_a_bounce_tells_why() -> None:
     told = Told()
-    for moment in (100.0, 101.0, 102.0):
+    for moment in range(100, 106):
         told.returns("n2", moment)
         told.arrives("n3", moment)
         told.arrives("n1", moment)
-    told.detector.tick(104.0)
+    told.detector.tick(107.0)
     (incident,) = told.detector.open
     assert any("5.1.1 550 nobody" in line for line in incident.evidence)

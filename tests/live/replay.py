@@ -56,7 +56,7 @@ class Play:
     beside: tuple[Component, ...] = ()  # It may be named while all the guilty are.
     arrivals: int = LEARNED  # That the prober has learned from.
     clues: Callable[[], Sequence[str]] = tuple  # One of them must be told, while it lasts.
-    unaffected: tuple[str, ...] = ("n1", "n3")  # What is told to work.
+    unaffected: tuple[str, ...] = ("n1", "n3")  # Who is told to work.
     shown: Callable[[], float | None] | None = None  # When it could first be seen, once it was.
     lasts: float = 0.0  # s, at least.
     afterwards: float = AFTERWARDS

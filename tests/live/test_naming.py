@@ -168,8 +168,9 @@ def tells(account: Account) -> None:
         assert incident["closed"] is None, incident
         assert guilt.fault in incident["faults"], incident
         assert incident["evidence"], incident
-        for name in account.play.unaffected:
-            assert any(name in line for line in incident["unaffected"]), incident
+        if account.play.unaffected:
+            assert any(name in line for name in account.play.unaffected
+                       for line in incident["unaffected"]), incident  # fmt: skip
         since = account.since(guilt.component)
         assert since >= -1.0, f"{guilt} is told to be since {since:+.1f} s\n{account}"
     evidence = [line for one in account.during for line in one["evidence"]]
@@ -184,4 +185,8 @@ def ends(account: Account) -> None:
     assert not later, f"named again\n{account}"
     still_open = [one for one in account.after if one["closed"] is None]
     assert not still_open, still_open
-    assert account.after, "the incident is forgotten"
+    for guilt in account.play.guilt:
+        found = [one for one in account.after if component(one["component"]) == guilt.component]
+        assert found, f"the incident of {guilt.component} is forgotten"
+        for name in account.play.unaffected:  # By now each of them has had its turn.
+            assert any(name in line for line in found[0]["unaffected"]), found[0]
