@@ -1,4 +1,4 @@
-"""The certificates of mail servers as DNS has them (RFC 7672): they must be those that are shown."""
+"""The certificates of mail servers by DNS (RFC 7672): they must be those that are shown."""
 
 from __future__ import annotations
 

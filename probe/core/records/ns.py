@@ -92,13 +92,11 @@ def _difference(server: Server, answer: Answer, usual: frozenset[str]) -> Remark
         return None
     if not said:
         return Remark(CheckState.FAIL, f"{server.name} does not have {about}, and others do.")
-    if not usual:
-        return Remark(CheckState.FAIL, f"{server.name} has {about}, and others do not.")
     return Remark(CheckState.FAIL, f"{server.name} has another version of {about}.")
 
 
 def _usual(servers: Sequence[Server]) -> dict[Question, frozenset[str]]:
-    """What most servers say to each question; of a tie that which says more."""
+    """What most servers say to each question, among those who have anything."""
     counts: dict[Question, Counter[frozenset[str]]] = {}
     for server in servers:
         for answer in server.answers:
@@ -106,7 +104,7 @@ def _usual(servers: Sequence[Server]) -> dict[Question, frozenset[str]]:
             if answer.is_known:
                 counter[_content(answer)] += 1
     return {
-        question: max(counter, key=lambda said: (counter[said], len(said), sorted(said)))
+        question: max(counter, key=lambda said: (bool(said), counter[said], sorted(said)))
         if counter
         else frozenset()
         for question, counter in counts.items()
