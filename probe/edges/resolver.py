@@ -117,7 +117,7 @@ class DnsResolver:
         return heard
 
     async def configured(self) -> dns.asyncresolver.Resolver:
-        """A resolver for the servers as they are configured at this moment. Raises ResolveFailure."""
+        """A resolver for the servers as they are configured now. Raises ResolveFailure."""
         resolver = dns.asyncresolver.Resolver(configure=False)
         if self._nameservers is None:
             try:

@@ -108,18 +108,14 @@ class Examination:
 
     async def _spf(self) -> list[Check]:
         txt = await self._records(self._domain, RecordKind.TXT)
-        reading, verdicts = SpfReading(), []
+        reading, verdicts = SpfReading(), list[SpfVerdict]()
         if len(spf.records_of(txt)) == 1:
-            async with asyncio.TaskGroup() as group:
-                read = group.create_task(self._read_spf())
-                asked = [group.create_task(verdict) for verdict in self._verdicts()]
-            reading, verdicts = read.result(), [task.result() for task in asked]
+            reading, verdicts = await asyncio.gather(
+                self._semantics.spf(self._domain, self._ask), _gathered(self._verdicts())
+            )
             self.reading = reading
         expected = self._plan.expect_includes
         return [spf.evaluate(self._domain, txt, reading, verdicts, expected)]
-
-    async def _read_spf(self) -> SpfReading:
-        return await self._semantics.spf(self._domain, self._ask)
 
     def _verdicts(self) -> Iterator[Awaitable[SpfVerdict]]:
         """What receivers conclude of each address, for each identity."""
