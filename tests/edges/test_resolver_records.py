@@ -65,6 +65,24 @@ async def test_an_alias_is_told(server: ScriptedDns) -> None:
     assert (await ask(RecordKind.A, server)).aliases == ("b.test",)
 
 
+async def test_an_alias_that_a_server_leaves_open_is_followed(server: ScriptedDns) -> None:
+    server.scripts[NAME, "A"] = records(f"{NAME} 60 CNAME b.other.test.")
+    server.scripts["b.other.test", "A"] = records("b.other.test 60 CNAME c.third.test.")
+    server.scripts["c.third.test", "A"] = records("c.third.test 60 A 192.0.2.1")
+    found = await ask(RecordKind.A, server)
+    assert (found.question.name, found.records) == (NAME, ("192.0.2.1",))
+    assert found.aliases == ("b.other.test", "c.third.test")
+    server.scripts["c.third.test", "A"] = rcode(dns.rcode.REFUSED)
+    assert not (await ask(RecordKind.A, server)).is_known
+
+
+async def test_a_circle_over_several_zones_ends(server: ScriptedDns) -> None:
+    server.scripts[NAME, "A"] = records(f"{NAME} 60 CNAME b.other.test.")
+    server.scripts["b.other.test", "A"] = records(f"b.other.test 60 CNAME {NAME}.")
+    assert (await ask(RecordKind.A, server)).reply is Reply.LOOP
+    assert len(server.asked) < 20
+
+
 async def test_an_endless_alias_is_known_to_be_one(server: ScriptedDns) -> None:
     server.scripts[NAME, "TXT"] = LOOP
     found = await ask(RecordKind.TXT, server)
