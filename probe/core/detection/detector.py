@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from probe.core.change import Change
@@ -86,6 +87,11 @@ class Detector:
         """The open incidents, the newest first."""
         return tuple(sorted(self._docket.open.values(), key=lambda one: -one.opened))
 
+    @property
+    def proven(self) -> AbstractSet[Component]:
+        """The components through which a probe has come."""
+        return self._history.proven
+
     # ---- what there is
 
     def follow(
@@ -142,6 +148,10 @@ class Detector:
         if learned and one.key not in self._topology and one.key not in self._learned:
             self._learned[one.key] = None
             self._arrange()
+
+    def dropped(self, sequence: int) -> None:
+        """A submission was cut off by us, or says nothing."""
+        self._history.dropped(sequence)
 
     def changed(self, change: Change) -> None:
         """The ledger has decided something."""
@@ -377,7 +387,7 @@ class Detector:
                 continue
             found = assess(self._own(case, now), now)
             case.update(found, now, self._topology.threshold)
-            if found.is_over(now):
+            if found.is_over(now, case.share):
                 self._end(case, now)
                 continue
             if recovered := found.recovered():
@@ -412,7 +422,7 @@ class Detector:
         for one in self._history.since(case.since):
             if one.spent or one.key not in routes:
                 continue
-            weight = self._history.weigh(one, now)
+            weight = self._history.blame(one, now)
             if weight is not None and weight.blames & case.blames:
                 yield Seen(one, weight)
 

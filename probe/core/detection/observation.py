@@ -71,6 +71,7 @@ class Observation:
     known: float = 0.0  # Since when the failure is.
     reply: str = ""  # How the relay took it, in words.
     on_time: bool = False  # It came, and as quickly as it should.
+    dawdled: bool = False  # It came before its deadline, but not as quickly as it should.
     weight: Weight | None = None  # As soon as nothing changes it any more.
     settled: bool = False
     copied: bool = False  # A second copy of it has been counted.
