@@ -1,0 +1,43 @@
+"""Whether what is named is right, or true.
+
+Right is a component, with all that it cannot be told apart from, that has exactly the routes of
+what is at fault. True is one all of whose routes were at fault lately, though there may be more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probe.core.component import Component
+from probe.core.incident import Incident
+from tests.simulation.fault import Fault
+from tests.simulation.grid import Grid, covers
+
+LAG = 30.0  # s after the end of a fault in which it is still true to name it.
+
+
+def is_alone(incident: Incident, grid: Grid) -> bool:
+    """Whether one thing is named, under however many names, and not the one or the other."""
+    reach = grid.reach(incident.component)
+    return all(grid.reach(one) == reach for one in incident.alternatives)
+
+
+def is_right(incident: Incident, where: Component, grid: Grid) -> bool:
+    """Whether this component is named, alone."""
+    return is_alone(incident, grid) and grid.reach(incident.component) == grid.reach(where)
+
+
+def is_true(incident: Incident, faults: Iterable[Fault], grid: Grid, moment: float) -> bool:
+    """Whether what is named, or one of what is named, has only routes that are at fault."""
+    lately = [one.where for one in faults if one.start <= moment < one.end + LAG]
+    return any(
+        all(any(covers(where, key) for where in lately) for key in grid.reach(component))
+        for component in (incident.component, *incident.alternatives)
+    )
+
+
+def told(incident: Incident) -> str:
+    """What an incident says, in short."""
+    faults = "+".join(grievance.fault for grievance in incident.faults)
+    others = "".join(f" or {one}" for one in incident.alternatives)
+    return f"{incident.component}{others}: {faults}"
