@@ -159,6 +159,7 @@ class _Prober:
             desk=self._desk,
             journal=journal,
             clock=clock,
+            standby=lambda: self._reloader.standby,
         )
         self._publisher = self._make_publisher()
         self._reloader = Reloader(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from probe.app_mailbox import Watch, folders
@@ -18,6 +18,7 @@ from probe.core.model import Loop, RouteKey, UnknownCause
 from probe.core.record import Bad, Record, Unknown
 from probe.core.sight import Sight
 from probe.core.status import Status
+from probe.core.suspicion import Suspect, components, suspects
 from probe.edges.clock import SystemClock
 from probe.edges.journal_memory import MemoryJournal
 from probe.edges.resolver import DnsResolver
@@ -62,6 +63,7 @@ class Report:
     findings: tuple[Finding, ...]  # One for each route.
     unread: dict[str, str]  # Why a mailbox could not be read, by its name.
     status: Status
+    suspects: tuple[Suspect, ...] = ()  # What the failures point at.
 
     @property
     def json(self) -> str:
@@ -136,6 +138,7 @@ class _Check:
             desk=self._desk,
             journal=self._journal,
             clock=self._clock,
+            standby=lambda: self._settings.standby,
         )
         self._inspector = self._make_inspector()
 
@@ -281,9 +284,15 @@ class _Check:
             if is_unread(sight, now)
         }
         findings = tuple(self._found(unread, now))
-        return Report(
-            conclusion(findings, unread=bool(unread)), findings, unread, self._overview.status()
-        )
+        suspected = suspects(findings, anybody_read=len(unread) < len(self._sights))
+        verdict = conclusion(findings, unread=bool(unread))
+        return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
+
+    def _status(self, findings: Sequence[Finding], suspected: Sequence[Suspect]) -> Status:
+        status = self._overview.status()
+        wall = self._clock.wall(self._clock.now())
+        known = components(findings, suspected, status.components, wall)
+        return replace(status, components=known)
 
     def _found(self, unread: dict[str, str], now: float) -> Iterator[Finding]:
         records = {record.probe.route: record for record in self._journal.records}

@@ -53,6 +53,11 @@ class Reloader:
         self._finder = self._make_finder(None)
         self._lock = asyncio.Lock()
 
+    @property
+    def standby(self) -> frozenset[str]:
+        """The relays that are there in case another fails."""
+        return self._setup.settings.standby
+
     def announce(self) -> None:
         """Tell the metrics what is configured."""
         for relay in self._setup.settings.relays:

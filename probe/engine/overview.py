@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, assert_never
 
 from probe.core.model import RouteKey, State
@@ -37,7 +37,9 @@ class Overview:
         desk: Desk,
         journal: Journal,
         clock: Clock,
+        standby: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
+        """`standby` names the relays that are there in case another fails."""
         self._books = books
         self._sender = sender
         self._supervisor = supervisor
@@ -45,6 +47,7 @@ class Overview:
         self._desk = desk
         self._journal = journal
         self._clock = clock
+        self._standby = standby
         self._state = State.UNKNOWN
         self._since = clock.now()
 
@@ -67,6 +70,7 @@ class Overview:
             routes=tuple(self._route(key, history) for key, history in self._in_force()),
             components=self._findings.components(),
             notices=tuple(self._notices()),
+            standby=self._standby(),
         )
 
     def health(self) -> Health:
