@@ -19,7 +19,7 @@ class Nothing:
 
     wishes: tuple[RouteKey, ...] = ()
     incidents: tuple[Incident, ...] = ()
-    asks: tuple[str, ...] = ()
+    asks: bool = False
 
 
 @dataclass(slots=True)

@@ -14,4 +14,5 @@ from tests.simulation.prober import Mind
 def real_mind(sights: Mapping[str, Sight], archive: Archive) -> Mind:
     """Begins with what the archive holds."""
     baselines = Baselines(archive.rows)
-    return Mind(Detector(sights, baselines), baselines.rows)
+    incidents = [one for one in archive.incidents.values() if one.closed is None]
+    return Mind(Detector(sights, baselines, incidents=incidents), baselines.rows)

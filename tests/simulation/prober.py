@@ -66,7 +66,7 @@ class Diagnosis(Protocol):
     @property
     def incidents(self) -> tuple[Incident, ...]: ...
     @property
-    def asks(self) -> tuple[str, ...]: ...
+    def asks(self) -> bool: ...
 
 
 class Detector(Protocol):
@@ -221,8 +221,9 @@ class Prober:
         for incident in diagnosis.incidents:
             self._archive.incidents[incident.id] = incident
             self._diary.told.append(Told(self._agenda.now, incident))
-        for mailbox in diagnosis.asks:
-            self._look_by(mailbox, self._agenda.now)
+        if diagnosis.asks:
+            for mailbox in self._sights:
+                self._look_by(mailbox, self._agenda.now)
         for key in diagnosis.wishes:
             self._confirm(key)
 
@@ -251,7 +252,8 @@ class Prober:
     def _launch(self, route: Route, *, slot: float, confirmation: bool) -> None:
         now, key = self._now(), route.key
         sequence = self._archive.next_sequence()
-        probe = Probe(sequence, key, slot, now, "", route.deadline, route.give_up)
+        times = route.deadline, route.give_up
+        probe = Probe(sequence, key, slot, now, "", *times, confirmation=confirmation)
         self._detector.launched(probe)
         self._ledger.launched(Record(probe), self._relays[key.relay].timeouts)
         self._archive.save(Record(probe))
