@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from probe.app_mailbox import Watch, folders
-from probe.app_setup import Ground, Setup
+from probe.app_mailbox import Watch
+from probe.app_setup import Ground, Setup, folders
 from probe.config import ConfigError, Settings, needs_restart
 from probe.core.model import Loop
 from probe.core.sight import Sight
@@ -15,6 +15,7 @@ from probe.edges.route import KernelRoutes
 from probe.edges.web import BadCertificate, WebServer
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
+from probe.engine.diagnosis import Diagnostician
 from probe.engine.inspector import Inspector
 from probe.engine.providers import ProviderFinder
 from probe.engine.roster import Roster
@@ -38,6 +39,7 @@ class Reloader:
         desk: Desk,
         sender: Sender,
         roster: Roster,
+        diagnostician: Diagnostician,
         again: Again | None,
         in_force: InForce,
     ) -> None:
@@ -47,6 +49,7 @@ class Reloader:
         self._desk = desk
         self._sender = sender
         self._roster = roster
+        self._diagnostician = diagnostician
         self._again = again
         self._in_force = in_force
         self._inspector = self._make_inspector(None)
@@ -117,6 +120,8 @@ class Reloader:
         books = self._ground.books
         books.post(books.ledger.dismiss(lambda key: setup.is_gone(key, former)))
         self._follow_mailboxes(former)
+        setup.settle(self._ground)
+        self._diagnostician.follow(setup.configured)
         self._forget(former)
         self.announce()
         setup.guard(self._web)

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.config import Settings
-from probe.core.model import Mailbox, RouteKey
+from probe.core.detection.baseline import Baselines
+from probe.core.detection.detector import Detector
+from probe.core.ledger import Ledger
+from probe.core.model import Folder, Mailbox, RouteKey
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.resolver import DnsResolver
@@ -16,12 +19,13 @@ from probe.edges.web import Certificate, Login, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Acquaintance, Courier, Line
 from probe.engine.desk import Desk
+from probe.engine.diagnosis import Configured
 from probe.engine.findings import Findings
 from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.throttle import Throttle
 from probe.metrics import Exporter
-from probe.ports import Journal, Submitter
+from probe.ports import Journal, Remembered, Submitter
 
 WEEK = 7 * 86400.0
 
@@ -40,6 +44,45 @@ class Ground:
     learner: Learner
     throttle: Throttle
     accepted_before: dict[Acquaintance, float]
+
+    @classmethod
+    def laid(
+        cls,
+        settings: Settings,
+        remembered: Remembered,
+        *,
+        journal: Journal,
+        metrics: Exporter,
+        clock: SystemClock,
+    ) -> Ground:
+        """All of it, with what the journal remembers of the last run."""
+        sights = {
+            mailbox.name: Sight(folders(mailbox), clock.now(), remembered.stopped)
+            for mailbox in settings.mailboxes
+        }
+        detector = Detector(
+            sights,
+            Baselines(remembered.baselines),
+            incidents=[one for one in remembered.incidents if one.closed is None],
+            wall=clock.wall,
+        )
+        books = Books(
+            Ledger(sights), journal=journal, metrics=metrics, clock=clock, detector=detector
+        )
+        throttle = Throttle(settings.limits, clock)
+        throttle.remember(remembered.launches)
+        return cls(
+            clock=clock,
+            journal=journal,
+            metrics=metrics,
+            resolver=DnsResolver(settings.resolvers),
+            books=books,
+            findings=Findings(sights, clock=clock),
+            sights=sights,
+            learner=Learner(settings.relays, books=books, metrics=metrics, clock=clock),
+            throttle=throttle,
+            accepted_before=dict(remembered.accepted_before),
+        )
 
 
 class Setup:
@@ -84,6 +127,38 @@ class Setup:
         """Whether a mailbox is another account than it was, or there was none."""
         before, now = former.mailboxes.get(mailbox), self.mailboxes[mailbox]
         return before is None or _account(before) != _account(now)
+
+    @property
+    def configured(self) -> Configured:
+        """What there is to be diagnosed."""
+        return Configured(
+            relays={relay.name: relay for relay in self.settings.relays},
+            senders=self.settings.senders,
+            mailboxes=self.settings.mailboxes,
+            slow_after=self.settings.slow_after,
+        )
+
+    def make_desk(self, ground: Ground) -> Desk:
+        """A desk that works by it."""
+        return Desk(
+            instance=self.settings.instance,
+            keys=self.keys,
+            lifetime=self.lifetime,
+            senders=self.senders,
+            mailboxes=self.mailboxes,
+            sights=ground.sights,
+            books=ground.books,
+            findings=ground.findings,
+            journal=ground.journal,
+            metrics=ground.metrics,
+            clock=ground.clock,
+            wakes=self.wakes,
+        )
+
+    def settle(self, ground: Ground) -> None:
+        """How long relays may need to come back to a mailbox."""
+        for sight in ground.sights.values():
+            sight.settle = self.settings.settle
 
     def tell(self, desk: Desk) -> None:
         """What the desk has to know."""
@@ -131,6 +206,11 @@ class Setup:
             wakes=self.wakes,
             former=former,
         )
+
+
+def folders(mailbox: Mailbox) -> frozenset[Folder]:
+    """Where probes for this mailbox may be."""
+    return frozenset({Folder.INBOX} | ({Folder.JUNK} if mailbox.junk else set()))
 
 
 def _certificate(settings: Settings, former: Setup | None) -> Certificate | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from probe.core.incident import Incident
 from probe.core.model import (
     Attempt,
     Mailbox,
@@ -220,6 +221,8 @@ class Remembered:
     clock_stepped: bool  # The wall clock stepped between that moment and now.
     launches: tuple[Launches, ...] = ()  # Of the last 24 hours, those of a minute together.
     began: dict[RouteKey, float] = field(default_factory=dict)  # Routes without any success: since.
+    incidents: tuple[Incident, ...] = ()  # All that are open, and the newest 200 that are closed.
+    baselines: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 class Journal(Protocol):
@@ -272,6 +275,12 @@ class Journal(Protocol):
 
     async def cleaned(self, places: Sequence[Place]) -> None:
         """These are gone from the mailbox, or are not ours after all."""
+
+    def save_incident(self, incident: Incident) -> None:
+        """What is now known of an incident, in the place of what was known before."""
+
+    def keep_baselines(self, rows: Mapping[str, tuple[float, ...]]) -> None:
+        """What was learned, by its name; other names stay until not kept again for 35 days."""
 
     def shift(self, seconds: float) -> None:
         """The wall clock stepped by so much: what is stored is moved with it."""

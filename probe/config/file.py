@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from probe.config.detection import Detection
 from probe.config.kind import (
     Auth,
     CaFile,
@@ -41,6 +42,7 @@ from probe.config.kind import (
     Version,
     Word,
 )
+from probe.config.section import Section
 from probe.config.target import Nodes
 from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
 from probe.core.node_plan import IpVersion, NodePlan
@@ -50,14 +52,6 @@ TAG_KEY_PLACEHOLDER = "replace-this-with-a-long-random-text"
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
-
-
-class Section(BaseModel):
-    """A mapping of the file: it knows its keys, and those that a later version will have."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    later: ClassVar[frozenset[str]] = frozenset()
 
 
 class BasicAuth(Section):
@@ -321,9 +315,7 @@ class File(BaseSettings):
         json_schema_extra={"required": ["tag_key", "relays", "senders", "mailboxes"]},
     )
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"detection", "dns", "heartbeat", "flows", "limits", "api"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"dns", "heartbeat", "flows", "limits", "api"})
 
     instance: Instance | None = Field(
         default=None,
@@ -342,6 +334,9 @@ class File(BaseSettings):
         description="What survives a restart is kept here.",
     )
     web: Web = Field(default_factory=Web, description="Where metrics and pages are served.")
+    detection: Detection = Field(
+        default_factory=Detection, description="When something is called a fault."
+    )
     resolvers: Nameservers | None = Field(
         default=None,
         description="DNS servers, HOST or HOST:PORT; by default the system's.",

@@ -7,7 +7,7 @@ no I/O; the engine saves, counts and logs what it answers.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from probe.core.attic import Attic, Shelf
@@ -49,6 +49,11 @@ class Ledger:
         self._submissions: dict[int, Submission] = {}
         self._due: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
         self._end: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
+
+    @property
+    def sights(self) -> Mapping[str, Sight]:
+        """What could be seen of each mailbox."""
+        return self._sights
 
     def watch(self, mailbox: str, sight: Sight) -> None:
         """A mailbox is read from now on, or is another than before."""
@@ -117,8 +122,13 @@ class Ledger:
         if (submission := self._submissions.get(sequence)) is not None:
             submission.enter(phase, moment)
 
-    def submitted(self, sequence: int, attempt: Attempt, *, learned: str = "") -> list[Change]:
-        """A submission has ended; `learned` is the node that it went to, where a greeting told."""
+    def submitted(
+        self, sequence: int, attempt: Attempt, *, learned: str = "", put_off: bool = False
+    ) -> list[Change]:
+        """A submission has ended; `learned` is the node that it went to, where a greeting told.
+
+        `put_off`: as a stranger's, and it is not tried again, so that it is no failure either.
+        """
         submission = self._left_off(sequence)
         record = replace(self._open[sequence], ended=True, learned=learned)
         reason = reason_of(attempt)
@@ -129,7 +139,8 @@ class Ledger:
                 record = replace(record, accepted=attempt.dot, ack_lost=True)
                 change = self._awaited(record)
             case _:
-                change = self._judge(record, Bad(reason))
+                verdict = Unknown(UnknownCause.PROBER) if put_off else Bad(reason)
+                change = self._judge(record, verdict)
         return self._followed(change, submission)
 
     def abandoned(self, sequence: int) -> list[Change]:

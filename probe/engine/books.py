@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Returned, Sent
+from probe.core.detection.baseline import Baselines
+from probe.core.detection.detector import Detector
 from probe.core.ledger import Ledger
-from probe.core.model import Part, Reason, RouteKey
+from probe.core.model import Attempt, Part, Phase, Probe, Reason, RouteKey, Timeouts
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.tag import read, short
 from probe.ports import Clock, Journal, Level, Metrics
@@ -33,8 +35,18 @@ class History:
 class Books:
     """The ledger with its consequences."""
 
-    def __init__(self, ledger: Ledger, *, journal: Journal, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Clock,
+        detector: Detector | None = None,
+    ) -> None:
+        """`detector`: who is told of everything, too; without one, one that knows nothing yet."""
         self.ledger = ledger
+        self.detector = detector or Detector(ledger.sights, Baselines())
         self.histories: dict[RouteKey, History] = {}
         self._began: dict[RouteKey, float] = {}
         self._journal = journal
@@ -60,6 +72,37 @@ class Books:
         self.histories.pop(route, None)
         self.ledger.levels.forget(route)
 
+    def launched(self, probe: Probe, timeouts: Timeouts) -> None:
+        """A probe is about to be submitted."""
+        self.ledger.launched(Record(probe), timeouts)
+        self.detector.launched(probe)
+
+    def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
+        """A submission has come to a phase, or pauses (None)."""
+        self.ledger.entered(sequence, phase, moment)
+        self.detector.entered(sequence, phase, moment)
+
+    def submitted(
+        self, sequence: int, attempt: Attempt, *, learned: str, put_off: bool = False
+    ) -> None:
+        """A submission has ended; one that was put off, as a stranger's, says nothing."""
+        changes = self.ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
+        self.post(changes)
+        if put_off:
+            self.detector.dropped(sequence)
+        else:
+            self.detector.attempted(sequence, attempt, learned)
+
+    def interrupted(self, sequence: int) -> None:
+        """A submission was cut off by us."""
+        self.post(self.ledger.interrupted(sequence))
+        self.detector.dropped(sequence)
+
+    def abandoned(self, sequence: int) -> None:
+        """Something of ours broke in the middle of a submission."""
+        self.post(self.ledger.abandoned(sequence))
+        self.detector.dropped(sequence)
+
     def post(self, changes: Iterable[Change]) -> None:
         """Save, count and log."""
         for change in changes:
@@ -72,8 +115,8 @@ class Books:
         for shelf in self.ledger.lapse():
             self._journal.give_up(shelf.mailbox, shelf.end, shelf.last)
             for lapse in shelf.lapses.values():
-                for _ in range(lapse.count):
-                    self._metrics.lost(lapse.route)
+                for number in range(lapse.count):
+                    self._metrics.lost(lapse.route, confirmation=number < lapse.confirmations)
             count = sum(lapse.count for lapse in shelf.lapses.values())
             fields = {"mailbox": shelf.mailbox, "count": count, "verdict": "lost"}
             log.warning("Probes were given up.", extra={"fields": fields})
@@ -83,6 +126,7 @@ class Books:
 
         What still comes of a route that was forgotten, or is not configured any more, is nobody's.
         """
+        self.detector.changed(change)
         if change.record.probe.route not in self.histories:
             return
         for event in change.events:
@@ -111,7 +155,8 @@ class Books:
         key = record.probe.route
         match event:
             case Sent():
-                self._metrics.sent(key)
+                if not record.probe.confirmation:
+                    self._metrics.sent(key)
             case Judged(verdict):
                 self._judged(record, verdict)
             case Arrived():
@@ -124,28 +169,50 @@ class Books:
                     self._metrics.bounced(key, bounce.status)
                 self.note(key, f"DSN {bounce.action} {bounce.status} {bounce.text}".strip())
             case GaveUp():
-                self._metrics.lost(key)
+                self._metrics.lost(key, confirmation=record.probe.confirmation)
                 log.warning("The probe was given up.", extra=_fields(record, "lost"))
             case _:
                 assert_never(event)
 
     def _judged(self, record: Record, verdict: Verdict) -> None:
         key = record.probe.route
+        if record.probe.confirmation:
+            self._confirmed(key, verdict)
+        else:
+            self._accounted(key, verdict)
+        if isinstance(verdict, Bad) and (words := _accusation(verdict.reason, record.probe)):
+            self.note(key, words)
+        log.info("The probe was judged.", extra=_fields(record, word(verdict)))
+
+    def _accounted(self, key: RouteKey, verdict: Verdict) -> None:
+        """One of the schedule."""
         self.histories[key].verdicts.append(verdict)
         match verdict:
             case Good():
                 self._metrics.judged(key, None)
             case Bad(reason):
                 self._metrics.judged(key, reason)
-                if words := _accusation(reason, record.probe.deadline):
-                    self.note(key, words)
             case Unknown(cause):
                 self._metrics.unknown(key, cause)
             case _:
                 assert_never(verdict)
-        log.info("The probe was judged.", extra=_fields(record, word(verdict)))
+
+    def _confirmed(self, key: RouteKey, verdict: Verdict) -> None:
+        """One of a burst: it would weigh too much in what the schedule samples evenly."""
+        if not isinstance(verdict, Unknown):
+            self._metrics.confirmed(key, ok=isinstance(verdict, Good))
 
     def _arrived(self, record: Record, event: Arrived) -> None:
+        key = record.probe.route
+        if not record.probe.confirmation:
+            self._delivered(record, event)
+        for part in sorted(event.sighting.altered):
+            self.note(key, _altered(part))
+        if event.late:
+            self._metrics.late(key)
+            log.info("A late probe arrived.", extra=_fields(record, "late"))
+
+    def _delivered(self, record: Record, event: Arrived) -> None:
         key, sighting = record.probe.route, event.sighting
         self._metrics.delivered(key, sighting.folder, event.seconds, given_up=record.lost)
         for hop in sighting.hops:
@@ -154,10 +221,6 @@ class Books:
             self._metrics.authenticated(key, result)
         for part in sorted(sighting.altered):
             self._metrics.altered(key, part)
-            self.note(key, _altered(part))
-        if event.late:
-            self._metrics.late(key)
-            log.info("A late probe arrived.", extra=_fields(record, "late"))
 
     def note(self, key: RouteKey, text: str) -> None:
         """Evidence in words, for the status page."""
@@ -178,7 +241,7 @@ def word(verdict: Verdict) -> str:
             assert_never(verdict)
 
 
-def _accusation(reason: Reason, deadline: float) -> str:
+def _accusation(reason: Reason, probe: Probe) -> str:
     """Why a probe failed, in words; nothing where what was seen of it has been noted better."""
     match reason:
         case Reason.DNS_ERROR:
@@ -190,9 +253,9 @@ def _accusation(reason: Reason, deadline: float) -> str:
         case Reason.TIMEOUT:
             return "a reply did not come in time"
         case Reason.ACK_LOST:
-            return f"no reply to the final dot came, and no message within {deadline:g} s"
+            return f"no reply to the final dot came, and no message within {probe.deadline:g} s"
         case Reason.OVERDUE:
-            return f"accepted, and not there {deadline:g} s later"
+            return f"accepted, and not there {probe.deadline:g} s later"
         case Reason.JUNK:
             return "it came into the junk folder"
         case Reason.PROBER_ERROR:
@@ -234,6 +297,8 @@ def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
         "tag": short(probe.token) if read(probe.token) else "",
         "verdict": verdict,
     }
+    if probe.confirmation:
+        fields["confirmation"] = True
     if record.learned:
         fields["node"] = record.learned
     if record.arrived is not None and record.accepted is not None:

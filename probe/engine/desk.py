@@ -35,6 +35,7 @@ from probe.ports import Clock, Fetched, Journal, Metrics
 log = logging.getLogger("probe.desk")
 
 NEARLY_FULL = 0.9  # The share of a quota from which on it is warned of.
+ASKED = 5.0  # s for which a mailbox that is to be looked into is looked into often.
 CONFLICT_SHOWN = 900.0  # s after its last message that a second prober is still reported.
 
 
@@ -73,6 +74,7 @@ class Desk:
         self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read, by its name.
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
+        self._asked: dict[str, float] = {}  # When a mailbox was last to be looked into.
         self._nearly_full: set[str] = set()
         # Since when they are as they are; a message from before cannot be compared with them.
         self._since: dict[Sender | Mailbox, float] = dict.fromkeys(
@@ -128,7 +130,15 @@ class Desk:
     def expecting(self, mailbox: str) -> Expectation:
         """What is on its way to this mailbox."""
         level = self._books.ledger.levels.mailbox(mailbox)
-        return Expectation(in_flight=level.expected, youngest=level.newest_acceptance)
+        asked = self._clock.now() < self._asked.get(mailbox, -inf) + ASKED
+        expected = max(level.expected, int(asked))
+        return Expectation(in_flight=expected, youngest=level.newest_acceptance)
+
+    def ask(self, mailbox: str) -> None:
+        """Look into a mailbox soon, as if a message were expected: whether it answers counts."""
+        if mailbox in self._wakes:
+            self._asked[mailbox] = self._clock.now()
+            self._wakes[mailbox].set()
 
     # ---- what the watchers tell
 

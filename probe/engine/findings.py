@@ -1,29 +1,26 @@
-"""Keeps what is wrong with each mailbox: logged and counted as it begins and ends."""
+"""Keeps what is wrong with each mailbox by itself, without any probe."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 from probe.core.component import Component, Fault, Kind, Named, state_of
+from probe.core.incident import Incident
 from probe.core.mailbox_faults import MailboxFaults
 from probe.core.model import Attempt, Bounce, Folder, Probe, State
 from probe.core.outcome import evidence
 from probe.core.quota import Quota, says_full
 from probe.core.sight import Sight
 from probe.core.status import ComponentStatus, FaultStatus
-from probe.ports import Clock, Metrics
-
-log = logging.getLogger("probe.findings")
+from probe.ports import Clock
 
 
 class Findings:
     """The components that can be at fault, with their faults."""
 
-    def __init__(self, sights: Mapping[str, Sight], *, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, sights: Mapping[str, Sight], *, clock: Clock) -> None:
         """`sights`: what could be seen of each mailbox; there are as many as it has."""
         self._sights = sights
-        self._metrics = metrics
         self._clock = clock
         self._faults: dict[str, MailboxFaults] = {}
         self._named: dict[str, tuple[Named, ...]] = {}
@@ -75,6 +72,21 @@ class Findings:
         """Whether `full` is named."""
         return any(named.fault is Fault.FULL for named in self._named.get(mailbox, ()))
 
+    def is_blind(self, mailbox: str) -> bool:
+        """Whether nothing can be seen of a mailbox, or of one that is not configured."""
+        sight = self._sights.get(mailbox)
+        return sight is None or sight.blind
+
+    def named(self) -> dict[Component, tuple[Named, ...]]:
+        """What is wrong with each mailbox; nothing, with most."""
+        return {
+            Component(Kind.MAILBOX, mailbox=name): faults for name, faults in self._named.items()
+        }
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """None: whoever keeps findings alone names nothing over time."""
+        return ()
+
     def components(self) -> tuple[ComponentStatus, ...]:
         """Every component, healthy ones too."""
         known = sorted(mailbox for mailbox in self._states if mailbox in self._sights)
@@ -94,21 +106,13 @@ class Findings:
         return faults
 
     def _look(self, mailbox: str) -> None:
-        """Name what is wrong now, and tell everybody of what is new."""
+        """Name what is wrong now."""
         now = self._clock.now()
-        before = {named.fault: named for named in self._named.get(mailbox, ())}
         named = self._of(mailbox).named(now)
         self._named[mailbox] = named
         state = state_of(named, blind=self._sights[mailbox].blind)
         if mailbox not in self._states or self._states[mailbox][0] is not state:
             self._states[mailbox] = (state, now)
-        name = f"Mailbox {mailbox}"
-        for one in named:
-            if before.pop(one.fault, None) is None:
-                log.warning("%s is %s: %s.", name, one.fault, one.evidence[0])
-        for gone in before.values():
-            log.info("%s is not %s any more, after %.0f s.", name, gone.fault, now - gone.since)
-        self._metrics.diagnosed(self._status(mailbox))
 
     def _status(self, mailbox: str) -> ComponentStatus:
         state, since = self._states[mailbox]

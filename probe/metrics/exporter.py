@@ -218,6 +218,10 @@ class Exporter:
         if reason is not None:
             self._routes.count(_names(key), m.FAILURES, reason)
 
+    def confirmed(self, key: RouteKey, *, ok: bool) -> None:
+        """A confirmation probe was judged, good or bad."""
+        self._routes.count(_names(key), m.CONFIRMATIONS, "ok" if ok else "failed")
+
     def unknown(self, key: RouteKey, cause: UnknownCause) -> None:
         """A probe will never be judged."""
         self._routes.count(_names(key), m.UNKNOWN, cause)
@@ -236,10 +240,11 @@ class Exporter:
         """The first sighting came after the deadline."""
         self._routes.count(_names(key), m.LATE)
 
-    def lost(self, key: RouteKey) -> None:
-        """Given up."""
+    def lost(self, key: RouteKey, *, confirmation: bool = False) -> None:
+        """Given up. A confirmation probe is in no histogram of deliveries."""
         self._routes.count(_names(key), m.LOST)
-        self._delivery.give_up((key.relay, key.mailbox))
+        if not confirmation:
+            self._delivery.give_up((key.relay, key.mailbox))
 
     def duplicate(self, key: RouteKey) -> None:
         """One more copy of a probe that had arrived before."""

@@ -303,6 +303,8 @@ COUNTS: list[tuple[Verb, set[tuple[str, str, str]]]] = [
     ),
     (lambda e: e.late(KEY), {("late_total", "", "")}),
     (lambda e: e.lost(KEY), {("lost_total", "", "")}),
+    (lambda e: e.confirmed(KEY, ok=True), {("confirmations_total", "outcome", "ok")}),
+    (lambda e: e.confirmed(KEY, ok=False), {("confirmations_total", "outcome", "failed")}),
     (lambda e: e.duplicate(KEY), {("duplicates_total", "", "")}),
     (
         lambda e: e.altered(KEY, Part.TRUNCATED),
@@ -401,6 +403,7 @@ async def test_a_delivery_is_in_the_histogram_and_what_is_lost_is_at_infinity() 
     exporter = world()
     exporter.delivered(KEY, Folder.INBOX, 0.25, given_up=False)
     exporter.lost(KEY)
+    exporter.lost(KEY, confirmation=True)
     found = await samples(exporter)
     way = {"relay": "pool", "mailbox": "corp"}
     name = "mailprobe_delivery_duration_seconds"

@@ -19,7 +19,7 @@ class World:
     def __init__(self) -> None:
         self.clock, self.metrics = HandTurnedClock(1000.0), FakeMetrics()
         self.sights = {"corp": self.sight()}
-        self.findings = Findings(self.sights, metrics=self.metrics, clock=self.clock)
+        self.findings = Findings(self.sights, clock=self.clock)
 
     def sight(self) -> Sight:
         sight = Sight(frozenset({"inbox"}), 0.0, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from probe.core.change import Change
@@ -86,6 +87,11 @@ class Detector:
         """The open incidents, the newest first."""
         return tuple(sorted(self._docket.open.values(), key=lambda one: -one.opened))
 
+    @property
+    def proven(self) -> AbstractSet[Component]:
+        """The components through which a probe has come."""
+        return self._history.proven
+
     # ---- what there is
 
     def follow(
@@ -142,6 +148,10 @@ class Detector:
         if learned and one.key not in self._topology and one.key not in self._learned:
             self._learned[one.key] = None
             self._arrange()
+
+    def dropped(self, sequence: int) -> None:
+        """A submission was cut off by us, or says nothing."""
+        self._history.dropped(sequence)
 
     def changed(self, change: Change) -> None:
         """The ledger has decided something."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 
 from probe.core.change import Arrived, Change, Copied, Judged
-from probe.core.component import Fault, fault_of
+from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lesson, Lessons
 from probe.core.detection.observation import (
@@ -21,6 +21,7 @@ from probe.core.detection.observation import (
     Weight,
     blamed,
 )
+from probe.core.detection.topology import names_of
 from probe.core.model import Attempt, Break, Phase, Probe, Reason
 from probe.core.outcome import evidence, reason_of, slowness
 from probe.core.quota import says_full
@@ -54,6 +55,7 @@ class History:
         self.submitting: dict[int, Observation] = {}
         self.amended = False  # One that was settled counts otherwise now.
         self.answered = float("-inf")  # When anything outside answered us for the last time.
+        self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._known: dict[int, Observation] = {}
         self._sights = sights
         self._baselines = baselines
@@ -100,6 +102,13 @@ class History:
             self._fail(one, failure, attempt.ended)
         if one.settled:
             self._settle(one)
+
+    def dropped(self, sequence: int) -> None:
+        """A submission was cut off by us, or says nothing: there is nothing more to be told."""
+        if (one := self.submitting.pop(sequence, None)) is not None:
+            one.phase = None
+            if one.settled:
+                self._settle(one)
 
     def changed(self, change: Change) -> None:
         """The ledger has decided something."""
@@ -251,6 +260,7 @@ class History:
             one.weight = self._odds(one.failure, one)
         elif one.arrived is not None:
             one.weight = SUCCESS if one.on_time else None
+            self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
         self._lessons.add(one.key.relay, self._lesson(one))
