@@ -16,7 +16,7 @@ from probe.core.component import Component, Kind
 from tests.simulation.diary import Diary
 from tests.simulation.fault import Fault, Ill
 from tests.simulation.grid import Grid
-from tests.simulation.judge import LAG, is_right, told
+from tests.simulation.judge import CLOSED_WITHIN, LAG, is_right, told
 from tests.simulation.mind import real_mind
 from tests.simulation.prober import Pace
 from tests.simulation.simulation import Simulation
@@ -24,7 +24,6 @@ from tests.simulation.world import Climate
 
 DAY = 86400.0
 RESTART, STALL, DOWN, HOUR = 30.0, 10.0, 5.0, 3600.0
-CLOSED_WITHIN = 120.0  # s after the end of its cause.
 _SLOT = 900.0  # s: nothing else happens within that.
 
 

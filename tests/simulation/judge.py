@@ -14,6 +14,7 @@ from tests.simulation.fault import Fault
 from tests.simulation.grid import Grid, covers
 
 LAG = 30.0  # s after the end of a fault in which it is still true to name it.
+CLOSED_WITHIN = 120.0  # s after the end of its cause in which a provisional incident closes.
 
 
 def is_alone(incident: Incident, grid: Grid) -> bool:
@@ -27,11 +28,11 @@ def is_right(incident: Incident, where: Component, grid: Grid) -> bool:
     return is_alone(incident, grid) and grid.reach(incident.component) == grid.reach(where)
 
 
-def is_true(incident: Incident, faults: Iterable[Fault], grid: Grid, moment: float) -> bool:
-    """Whether what is named, or one of what is named, has only routes that are at fault."""
-    lately = [one.where for one in faults if one.start <= moment < one.end + LAG]
+def is_true(incident: Incident, faults: Iterable[Fault], grid: Grid) -> bool:
+    """Whether what is named, or one of what is named, has only routes with one of these faults."""
+    places = [fault.where for fault in faults]
     return any(
-        all(any(covers(where, key) for where in lately) for key in grid.reach(component))
+        all(any(covers(where, key) for where in places) for key in grid.reach(component))
         for component in (incident.component, *incident.alternatives)
     )
 

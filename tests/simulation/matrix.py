@@ -70,7 +70,7 @@ def cases() -> Iterator[Case]:
     for relays, nodes, mailboxes in product(*(range(1, most + 1) for most in LARGEST)):
         grid = Grid(relays, nodes, mailboxes)
         for where, share in product(components(grid), SHARES):
-            for ill in ills(where, share):
+            for ill in ills(grid, where, share):
                 yield Case(grid, Fault(where, ill, share=share))
 
 
@@ -99,11 +99,19 @@ def components(grid: Grid) -> list[Component]:
     return list(by_reach.values())
 
 
-def ills(where: Component, share: float) -> tuple[Ill, ...]:
-    """What may be wrong with it: only relays refuse for a cause of their own."""
+def ills(grid: Grid, where: Component, share: float) -> tuple[Ill, ...]:
+    """What may be wrong with it.
+
+    Only relays and nodes refuse for a cause of their own. Several relays that refuse connections
+    have answered: each has a fault of its own, so that is one of the scenes in `several`.
+    """
     if where.kind in (Kind.MAILBOX, Kind.ROUTE):
         return (Ill.LOSE,)
-    return (Ill.HOLD, Ill.REFUSE_CONNECTIONS) if share == 1.0 else (Ill.REFUSE, Ill.LOSE)
+    if share < 1.0:
+        return (Ill.REFUSE, Ill.LOSE)
+    if where.kind is Kind.PROBER and grid.relays > 1:
+        return (Ill.HOLD,)
+    return (Ill.HOLD, Ill.REFUSE_CONNECTIONS)
 
 
 def play(case: Case, seed: int, *, until_confirmed: float = 0.0) -> Result:
