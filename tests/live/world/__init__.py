@@ -13,6 +13,7 @@ from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
+from tests.live.world.proxy import Address, Network, Proxy
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
 from tests.live.world.sink import RefusingSink
 
@@ -21,13 +22,16 @@ __all__ = [
     "DOMAINS",
     "LOOPBACK",
     "PASSWORD",
+    "Address",
     "Certificate",
     "CertificateAuthority",
     "Delivered",
     "Dovecot",
+    "Network",
     "Nsd",
     "Pool",
     "Postfix",
+    "Proxy",
     "RefusingSink",
     "Server",
     "ServerFailed",
