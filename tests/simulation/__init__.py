@@ -1,10 +1,11 @@
 """The core of the prober under a simulated world: no sockets, no asyncio, no waiting.
 
-What is real: ledger, sights, schedule, limits, detector, baselines and incidents. What is simulated:
-time (`agenda`), the mail servers with their faults (`world`, `fault`), and what the engine does
-between the two (`prober`): it launches a probe at each slot, tells the core of each phase, attempt,
-arrival, DSN and search in the engine's order, ticks, and sends the confirmation probes that the
-detector wishes. A kill and a new start go through what the journal would hold (`archive`).
+What is real: ledger, sights, schedule, limits, detector, baselines and incidents. What is
+simulated: time (`agenda`), the mail servers with their faults (`world`, `fault`), and what the
+engine does between the two (`prober`): it launches a probe at each slot, tells the core of each
+phase, attempt, arrival, DSN and search in the engine's order, ticks, and sends the confirmation
+probes that the detector wishes. A kill and a new start go through what the journal would hold
+(`archive`).
 
     run = Simulation(Grid(1, 3, 1), Climate(), seed=7)
     run.world.strike(Fault(Component(Kind.NODE, "a", "a1"), Ill.HOLD, start=60.0))

@@ -94,8 +94,9 @@ class Metered:
         return cost
 
 
-def costs(grid: Grid = THOUSAND, climate: Climate = Climate(failures=0.0078)) -> list[Cost]:
+def costs(grid: Grid = THOUSAND) -> list[Cost]:
     """While all is well, while a node holds, and while a mailbox swallows a share besides."""
+    climate = Climate(failures=0.0078)
     metered: list[Metered] = []
 
     def make_mind(sights: Mapping[str, Sight], archive: Archive) -> Mind:

@@ -11,6 +11,7 @@ from probe.core.component import Component, Kind
 from probe.core.limits import fitted
 from probe.core.model import Relay, Route, RouteKey, Timeouts, TlsMode
 
+DEFAULT = Timeouts()
 Reach = frozenset[RouteKey]  # All routes of a component.
 
 
@@ -24,7 +25,7 @@ class Grid:
     senders: int = 1
     interval: float = 15.0  # Of each route (s).
     deadline: float = 60.0
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = DEFAULT
     limits: RelayLimits = NO_LIMITS  # Of each relay.
 
     def __str__(self) -> str:

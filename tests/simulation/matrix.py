@@ -21,6 +21,7 @@ from tests.simulation.world import Climate
 
 SHARES = (1.0, 0.5, 0.25, 0.16)
 LARGEST = (4, 4, 5)
+HEALTH = Climate()
 AFTER = 20.0  # s that a run goes on after the right name: a wrong one may follow.
 _PATIENCE = 2.0  # Times the allowed time after which a run is ended without the right name.
 
@@ -31,7 +32,7 @@ class Case:
 
     grid: Grid
     fault: Fault
-    climate: Climate = Climate()
+    climate: Climate = HEALTH
 
     def __str__(self) -> str:
         return f"{self.grid} {self.fault}"
@@ -62,7 +63,9 @@ class Result:
         named = "never" if self.named is None else f"after {self.named:.1f} s"
         wrong = "".join(f"; WRONG: {one}" for one in self.wrong)
         early = "".join(f"; BEFORE: {one}" for one in self.early)
-        return f"{self.case}, seed {self.seed}: named {named}{wrong}{early}"
+        called = f", but {self.called}" if self.called else ""
+        late = "" if self.in_time else f" ({self.case.allowed:.0f} s are allowed)"
+        return f"{self.case}, seed {self.seed}: named {named}{called}{late}{wrong}{early}"
 
 
 def cases() -> Iterator[Case]:

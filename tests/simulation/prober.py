@@ -276,9 +276,7 @@ class Prober:
             ends += steps[number].seconds
         self._at(ends, self._went, sequence, course, (first, number), moment)
 
-    def _went(
-        self, sequence: int, course: Course, numbers: tuple[int, int], moment: float
-    ) -> None:
+    def _went(self, sequence: int, course: Course, numbers: tuple[int, int], moment: float) -> None:
         """The phases of these numbers are over; the first, begun at `moment`, has been told."""
         first, last = numbers
         for number in range(first, last):

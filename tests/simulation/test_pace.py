@@ -15,9 +15,7 @@ HOURS = 1.0
 
 def lived(pace: Pace) -> Simulation:
     """An eventful while: a restart, a stall, a share of refusals, a kill, a clock that is set."""
-    run = Simulation(
-        Grid(1, 3, 1), Climate(failures=0.01), seed=5, make_mind=real_mind, pace=pace
-    )
+    run = Simulation(Grid(1, 3, 1), Climate(failures=0.01), seed=5, make_mind=real_mind, pace=pace)
     node = Component(Kind.NODE, "a", "a1")
     run.world.strike(
         Fault(node, Ill.RESTART, 400.0, 430.0),

@@ -22,6 +22,7 @@ from tests.simulation.simulation import EPOCH, Simulation
 from tests.simulation.world import Climate
 
 CALM = Climate(failures=0.0)
+THREE = Grid(1, 3, 1)
 NODE = Component(Kind.NODE, "a", "a1")
 MAILBOX = Component(Kind.MAILBOX, mailbox="m1")
 
@@ -29,7 +30,7 @@ MAILBOX = Component(Kind.MAILBOX, mailbox="m1")
 class Watched:
     """A simulation whose detectors write down what they hear."""
 
-    def __init__(self, *faults: Fault, grid: Grid = Grid(1, 3, 1), climate: Climate = CALM) -> None:
+    def __init__(self, *faults: Fault, grid: Grid = THREE, climate: Climate = CALM) -> None:
         self.minds: list[Blank] = []
         self.run = Simulation(grid, climate, seed=1, make_mind=self._make)
         self.run.world.strike(*faults)

@@ -1,0 +1,32 @@
+"""A few days of health, with what happens every day."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.days import Account, Days
+from tests.simulation.grid import Grid
+from tests.simulation.world import Climate
+
+
+def lived(failures: float, days: float) -> Account:
+    life = Days(Grid(1, 3, 1), Climate(failures=failures), seed=1)
+    for _ in life.live(days):
+        pass
+    return life.account()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("failures", "days"), [(0.001, 2.0), (0.0078, 1.0)])
+def test_nothing_is_confirmed_and_nothing_is_named_without_a_cause(
+    failures: float, days: float
+) -> None:
+    account = lived(failures, days)
+    assert account.causes == 6 * days
+    assert account.named >= 3 * days, (
+        "every restart is named, or the days are too quiet to prove it"
+    )
+    assert not account.confirmed
+    assert not account.stray
+    assert not account.beside
+    assert not account.lingering
