@@ -11,33 +11,22 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import count
-from multiprocessing import get_context
 from random import Random
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from tests.bench.figure import Figure, at_most
+from tests.simulation.cores import everywhere
 from tests.simulation.cost import costs
-from tests.simulation.days import Account, Days
+from tests.simulation.days import live
 from tests.simulation.figures import ROWS
-from tests.simulation.grid import Grid
-from tests.simulation.matrix import archive_for, cases, figured, play
+from tests.simulation.matrix import cases, figured, play
 from tests.simulation.report import beside, by_share, key, none, pooled, summary
 from tests.simulation.several import SCENES, Outcome, act
-from tests.simulation.world import Climate
 
-CHUNK = 8  # Runs that a core takes at once.
 DAYS = 30
 FAILURES = (0.001, 0.0078)
 
@@ -47,7 +36,7 @@ T = TypeVar("T")
 def main() -> None:
     """Run the parts one after the other, print what went wrong, and one table."""
     options = _options()
-    console, began = Console(), time.monotonic()
+    console, began = _console(), time.monotonic()
     figures: list[Figure] = []
     for part in options.parts or list(PARTS):
         console.rule(part)
@@ -55,6 +44,11 @@ def main() -> None:
     console.print(summary(figures))
     console.print(f"simulated in {time.monotonic() - began:.0f} s on {options.jobs} cores")
     sys.exit(any(figure.met is False for figure in figures))
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
 
 
 def _options() -> argparse.Namespace:
@@ -100,7 +94,7 @@ def _figured(options: argparse.Namespace, console: Console) -> Iterator[Figure]:
 
 
 def _days(options: argparse.Namespace, console: Console) -> Iterator[Figure]:
-    jobs = [partial(_lived, failures, options.days, options.seed) for failures in FAILURES]
+    jobs = [partial(live, failures, options.days, options.seed) for failures in FAILURES]
     for account in _all(jobs, options, console, chunk=1):
         for kind in ("confirmed", "stray", "beside", "lingering"):
             for line in getattr(account, kind):
@@ -124,7 +118,7 @@ def _several(options: argparse.Namespace, console: Console) -> Iterator[Figure]:
             console.print(str(outcome), highlight=False)
     for name, outcomes in by_scene.items():
         false = sum(bool(outcome.false) for outcome in outcomes)
-        yield none(f"{name}: runs of {len(outcomes)} with a false name", false, most=0)
+        yield none(f"{name}: of {len(outcomes)} runs, with a false name", false, most=0)
 
 
 def _cost(options: argparse.Namespace, console: Console) -> Iterator[Figure]:
@@ -142,34 +136,10 @@ PARTS: dict[str, Callable[[argparse.Namespace, Console], Iterable[Figure]]] = {
 }
 
 
-def _lived(failures: float, days: float, seed: int) -> Account:
-    life = Days(Grid(1, 3, 1), Climate(failures=failures), seed=seed)
-    for _ in life.live(days):
-        pass
-    return life.account()
-
-
 def _all(
-    jobs: Sequence[Callable[[], T]],
-    options: argparse.Namespace,
-    console: Console,
-    chunk: int = CHUNK,
+    jobs: Sequence[Callable[[], T]], options: argparse.Namespace, console: Console, chunk: int = 8
 ) -> Iterator[T]:
-    """What all jobs come to, in their order, done on all cores."""
-    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=console)
-    pool = ProcessPoolExecutor(options.jobs, get_context("spawn"), initializer=_learn)
-    with bar, pool:
-        yield from bar.track(pool.map(_done, jobs, chunksize=chunk), total=len(jobs))
-
-
-def _learn() -> None:
-    """So that no run of this process has to."""
-    archive_for(Grid(1, 1, 1), Climate())
-
-
-def _done(job: Callable[[], T]) -> T:
-    return job()
+    return everywhere(jobs, console, cores=options.jobs, chunk=chunk)
 
 
 if __name__ == "__main__":

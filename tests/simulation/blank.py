@@ -19,7 +19,7 @@ class Nothing:
 
     wishes: tuple[RouteKey, ...] = ()
     incidents: tuple[Incident, ...] = ()
-    asks: bool = False
+    asks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

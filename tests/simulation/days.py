@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from random import Random
 
 from probe.core.component import Component, Kind
@@ -60,15 +61,12 @@ class Days:
             self.grid, self.climate, seed=self.seed, make_mind=real_mind, pace=self.pace
         )
 
-    def live(self, days: float) -> Iterator[float]:
-        """Let them pass, telling from time to time how many have."""
-        random, number = Random(self.seed), 0
-        while number < days:
+    def live(self, days: float) -> None:
+        """Let them pass."""
+        random = Random(self.seed)
+        for number in range(ceil(days)):
             self._plan(random, number)
-            for hour in range(1, 25):
-                self.run.until(min(number + hour / 24, days) * DAY)
-                yield min(number + hour / 24, days)
-            number += 1
+            self.run.until(min(number + 1, days) * DAY)
 
     def account(self) -> Account:
         """What there is to say about the days so far."""
@@ -92,6 +90,13 @@ class Days:
         down = number // 2 % 2
         seconds = -HOUR if number % 2 else HOUR
         self.run.agenda.at(kill + 1.0 if down else step, self.run.set_clock, seconds)
+
+
+def live(failures: float, days: float, seed: int) -> Account:
+    """So many days of a pool of three nodes with one mailbox."""
+    life = Days(Grid(1, 3, 1), Climate(failures=failures), seed=seed)
+    life.live(days)
+    return life.account()
 
 
 @dataclass(frozen=True, slots=True)

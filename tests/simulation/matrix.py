@@ -133,7 +133,7 @@ def play(case: Case, seed: int, *, until_confirmed: float = 0.0) -> Result:
     start = 60.0 + case.grid.interval * (seed * 0.6180339887 % 1.0)
     run.world.strike(replace(case.fault, start=start))
     result, moment = Result(case, seed), start
-    while moment < start + _PATIENCE * case.allowed:
+    while moment < start + max(_PATIENCE * case.allowed, until_confirmed):
         moment += 1.0
         run.until(moment)
         result = _judged(case, seed, run.diary.told, start)

@@ -66,7 +66,7 @@ class Diagnosis(Protocol):
     @property
     def incidents(self) -> tuple[Incident, ...]: ...
     @property
-    def asks(self) -> bool: ...
+    def asks(self) -> tuple[str, ...]: ...
 
 
 class Detector(Protocol):
@@ -221,9 +221,8 @@ class Prober:
         for incident in diagnosis.incidents:
             self._archive.incidents[incident.id] = incident
             self._diary.told.append(Told(self._agenda.now, incident))
-        if diagnosis.asks:
-            for mailbox in self._sights:
-                self._look_by(mailbox, self._agenda.now)
+        for mailbox in diagnosis.asks:
+            self._look_by(mailbox, self._agenda.now)
         for key in diagnosis.wishes:
             self._confirm(key)
 

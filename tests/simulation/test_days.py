@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.days import Account, Days
-from tests.simulation.grid import Grid
-from tests.simulation.world import Climate
-
-
-def lived(failures: float, days: float) -> Account:
-    life = Days(Grid(1, 3, 1), Climate(failures=failures), seed=1)
-    for _ in life.live(days):
-        pass
-    return life.account()
+from tests.simulation.days import live
 
 
 @pytest.mark.timeout(300)
@@ -21,7 +12,7 @@ def lived(failures: float, days: float) -> Account:
 def test_nothing_is_confirmed_and_nothing_is_named_without_a_cause(
     failures: float, days: float
 ) -> None:
-    account = lived(failures, days)
+    account = live(failures, days, seed=1)
     assert account.causes == 6 * days
     assert account.named >= 3 * days, (
         "every restart is named, or the days are too quiet to prove it"
