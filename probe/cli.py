@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
 from probe import __version__
-from probe.demo import SCENARIOS
+from probe.demo import DEFAULT, SCENARIOS
 
 if TYPE_CHECKING:
     import asyncio
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_plan(commands)
     _add_check(commands)
+    _add_dns(commands)
     _add_demo(commands)
     _add_config(commands)
     _add_healthcheck(commands)
@@ -126,15 +127,43 @@ def _add_check(commands: Commands) -> None:
     check.set_defaults(command=_check)
 
 
+def _add_dns(commands: Commands) -> None:
+    about = "checks the DNS of a sender's domain: 0 well, 1 something fails, 3 cannot tell"
+    dns = _add_command(commands, "dns", about)
+    dns.add_argument("domain", metavar="DOMAIN")
+    for option, metavar, meaning in (
+        ("--selector", "S", "a selector of its DKIM keys"),
+        ("--ip", "IP", "an address from which its mail leaves"),
+        ("--expect-include", "NAME", "a name that its SPF record must include"),
+        ("--dnsbl", "ZONE", "a blocklist"),
+        ("--resolver", "HOST[:PORT]", "a DNS server to ask; default: the system's"),
+    ):
+        dns.add_argument(
+            option, metavar=metavar, action="append", default=[], help=f"{meaning}; repeatable"
+        )
+    dns.add_argument(
+        "--helo", metavar="NAME", default="", help="what the sending server calls itself"
+    )
+    dns.add_argument("--json", action="store_true", help="for programs")
+    dns.set_defaults(command=_dns)
+
+
 def _add_demo(commands: Commands) -> None:
     about = "mail servers and prober in one process, without configuration"
     demo = _add_command(commands, "demo", about)
-    demo.add_argument("--scenario", choices=SCENARIOS, default=SCENARIOS[0])
-    demo.add_argument("--port", type=_port, metavar="N", help="of the pages; default: any free one")
     demo.add_argument(
-        "--duration", type=_duration, default=60.0, metavar="TIME", help="default: 60s"
+        "--scenario", choices=SCENARIOS, default=DEFAULT, help=f"what breaks; default: {DEFAULT}"
     )
-    demo.add_argument("--keep", action="store_true", help="go on after the duration")
+    demo.add_argument("--port", type=_port, metavar="N", help="of the pages; default: any free one")
+    usual = SCENARIOS[DEFAULT]
+    other = [f"; {name} {time:.0f}s" for name, time in SCENARIOS.items() if time != usual]
+    demo.add_argument(
+        "--duration",
+        type=_duration,
+        metavar="TIME",
+        help=f"of all phases together; default: {usual:.0f}s{''.join(other)}",
+    )
+    demo.add_argument("--keep", action="store_true", help="go on after it, until Ctrl-C")
     demo.set_defaults(command=_demo)
 
 
@@ -205,6 +234,22 @@ def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     }[found]
 
 
+def _dns(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from probe.cli_dns import plan, servers, show_dns
+    from probe.edges.log import configure
+
+    try:
+        wanted, nameservers = plan(arguments), servers(arguments)
+    except ValueError as problem:
+        print(f"mailprobe dns: {problem}", file=sys.stderr)
+        return _UNUSABLE
+    configure(arguments.log_level or "error", arguments.log_format or "logfmt")
+    try:
+        return show_dns(wanted, nameservers, as_json=arguments.json)
+    except KeyboardInterrupt:
+        return _UNCLEAR
+
+
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     missing = [name for name in ("aiosmtpd", "pymap") if find_spec(name) is None]
     if missing:
@@ -215,14 +260,16 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from probe.edges.log import configure
     from probe.edges.web.server import PortTaken
 
-    configure(arguments.log_level or "warning", arguments.log_format or "logfmt")
-    code = _FAILED
+    configure(arguments.log_level or "error", arguments.log_format or "logfmt")
+    code, duration = _FAILED, arguments.duration
+    if duration is None:
+        duration = SCENARIOS[arguments.scenario]
     try:
         code = run(
             arguments.scenario,
             _demo_prober,
             port=arguments.port,
-            duration=arguments.duration,
+            duration=duration,
             keep=arguments.keep,
         )
     except* (PortTaken, OSError) as problems:

@@ -60,8 +60,7 @@ class Desk:
     ) -> None:
         """`keys` verify tags; `lifetime`: how old a tag may be (s)."""
         self._instance = instance
-        self._keys = keys
-        self._lifetime = lifetime
+        self._keys, self._lifetime = keys, lifetime
         self._senders = senders
         self._mailboxes = mailboxes
         self._sights = sights
@@ -71,7 +70,7 @@ class Desk:
         self._metrics = metrics
         self._clock = clock
         self._wakes = wakes
-        self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read, by its name.
+        self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read.
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
         self._asked: dict[str, float] = {}  # When a mailbox was last to be looked into.
@@ -104,7 +103,7 @@ class Desk:
         return recognise.might_be_tagged(header) or recognise.is_report(header)
 
     def is_ours(self, content: bytes) -> bool:
-        """Whether a message, or a DSN by what it returns, has a tag that this instance signed.
+        """Whether a message, or what a DSN returns, has a tag that this instance signed.
 
         Only such messages may be removed. An old journal that is alive was never ours.
         """
@@ -131,8 +130,7 @@ class Desk:
         """What is on its way to this mailbox."""
         level = self._books.ledger.levels.mailbox(mailbox)
         asked = self._clock.now() < self._asked.get(mailbox, -inf) + ASKED
-        expected = max(level.expected, int(asked))
-        return Expectation(in_flight=expected, youngest=level.newest_acceptance)
+        return Expectation(max(level.expected, int(asked)), level.newest_acceptance)
 
     def ask(self, mailbox: str) -> None:
         """Look into a mailbox soon, as if a message were expected: whether it answers counts."""

@@ -33,6 +33,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aioimaplib": ("edges/imap*",),
     "aiosmtpd": ("demo/*",),
     "aiosmtplib": ("edges/smtp*",),
+    "checkdmarc": ("edges/semantics*",),
     "cryptography": ("edges/*", "demo/*"),
     "dns": ("edges/resolver*",),
     "prometheus_client": ("metrics*", "edges/web*"),
@@ -44,6 +45,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pysasl": ("demo/*",),
     "rich": ("cli*", "demo/*"),
     "ruamel": ("config*",),
+    "spf": ("edges/semantics*",),
     "sqlite3": ("edges/journal*",),
 }
 

@@ -68,7 +68,7 @@ class World(BooksWorld):
             self.books,
             self.sender,
             FakeSupervisor(),
-            findings=self.findings,
+            diagnosis=self.findings,
             desk=QuietDesk(),
             journal=self.journal,
             clock=self.clock,
