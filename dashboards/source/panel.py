@@ -192,9 +192,7 @@ def table(
     )  # fmt: skip
 
 
-def column(
-    query: str, title: str, *, unit: str = "none", means: Sequence[Meaning] = ()
-) -> Json:
+def column(query: str, title: str, *, unit: str = "none", means: Sequence[Meaning] = ()) -> Json:
     """How a table shows the values of one of its queries (`A`, `B`, …)."""
     properties: list[Json] = [
         {"id": "displayName", "value": title},

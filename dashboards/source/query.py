@@ -29,7 +29,7 @@ class Query:
     @property
     def expr(self) -> str:
         """The question in PromQL, in one line."""
-        expr = " ".join(self.text.split())
+        expr = " ".join(self.text.split()).replace("( ", "(").replace(" )", ")")
         for short, selector in SELECTORS.items():
             expr = expr.replace(short, selector)
         return expr

@@ -36,6 +36,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "checkdmarc": ("edges/semantics*",),
     "cryptography": ("edges/*", "demo/*"),
     "dns": ("edges/resolver*",),
+    "markdown_it": ("edges/web*",),
     "prometheus_client": ("metrics*", "edges/web*"),
     "proxyprotocol": ("demo/*",),
     "pydantic": ("config*",),
