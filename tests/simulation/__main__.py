@@ -70,8 +70,9 @@ def _matrix(options: argparse.Namespace, console: Console) -> Iterator[Figure]:
     seeds = count(options.seed * 1_000_000)
     jobs = [partial(play, case, next(seeds)) for _ in range(options.runs) for case in cases()]
     Random(options.seed).shuffle(jobs)
-    results = list(_all(jobs, options, console))
-    for result in results:
+    results = []
+    for result in _all(jobs, options, console):
+        results.append(result)
         if result.wrong or result.early or result.called or not result.in_time:
             console.print(str(result), highlight=False)
     console.print(by_share(results))
@@ -85,8 +86,9 @@ def _figured(options: argparse.Namespace, console: Console) -> Iterator[Figure]:
         for seed in seeds
         for case in figured()
     ]
-    results = list(_all(jobs, options, console))
-    for result in results:
+    results = []
+    for result in _all(jobs, options, console):
+        results.append(result)
         if result.wrong or result.early:
             console.print(str(result), highlight=False)
     console.print(beside(results))

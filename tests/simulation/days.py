@@ -147,4 +147,5 @@ class _Audit:
             if one.incident.closed is None:
                 yield f"{told(one.incident)} never closed"
             elif one.moment > max(end, opened[one.incident.id]) + CLOSED_WITHIN:
-                yield f"{told(one.incident)} closed {one.moment - end:.0f} s after its cause"
+                late = one.moment - end
+                yield f"{told(one.incident)} closed {late:.0f} s after {cause} until {end:.0f} s"
