@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dashboards.source import overview, quality, relay
+from dashboards.source import domains, overview, relay
 from dashboards.source.board import Board
 
 FOLDER = Path(__file__).parents[1]
-BOARDS = (overview.BOARD, relay.BOARD, quality.BOARD)
+BOARDS = (overview.BOARD, relay.BOARD, domains.BOARD)
 
 
 def written(board: Board) -> str:

@@ -22,6 +22,7 @@ VARIABLES = {
         ".*",
     ),
     "sender": ("Sender", 'label_values(mailprobe_sender_info{job=~"$job"}, sender)', ".*"),
+    "domain": ("Domain", 'label_values(mailprobe_sender_info{job=~"$job"}, domain)', ".*"),
     "mailbox": ("Mailbox", 'label_values(mailprobe_imap_up{job=~"$job"}, mailbox)', ".*"),
 }
 

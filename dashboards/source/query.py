@@ -15,7 +15,8 @@ SELECTORS = {
     "<route>": f'{PROBER},relay=~"$relay",node=~"$node",mailbox=~"$mailbox"',
     "<way>": f'{PROBER},relay=~"$relay",mailbox=~"$mailbox"',
     "<mailbox>": f'{PROBER},mailbox=~"$mailbox"',
-    "<sent>": f'{PROBER},sender=~"$sender",mailbox=~"$mailbox"',
+    "<sent>": f'{PROBER},relay=~"$relay",sender=~"$sender",mailbox=~"$mailbox"',
+    "<domain>": f'{PROBER},domain=~"$domain"',
 }
 
 

@@ -46,10 +46,10 @@ _DNS = Row(
             " record.",
             Query(
                 """max by (domain, check) (
-                    mailprobe_dns_check_state{<any>,state="none"}
-                    + ignoring (state) 2 * mailprobe_dns_check_state{<any>,state="warn"}
-                    + ignoring (state) 3 * mailprobe_dns_check_state{<any>,state="error"}
-                    + ignoring (state) 4 * mailprobe_dns_check_state{<any>,state="fail"})""",
+                    mailprobe_dns_check_state{<domain>,state="none"}
+                    + ignoring (state) 2 * mailprobe_dns_check_state{<domain>,state="warn"}
+                    + ignoring (state) 3 * mailprobe_dns_check_state{<domain>,state="error"}
+                    + ignoring (state) 4 * mailprobe_dns_check_state{<domain>,state="fail"})""",
                 "{{domain}} {{check}}",
             ),
             CHECKS,
@@ -58,8 +58,8 @@ _DNS = Row(
         graph(
             "SPF lookups",
             "Receivers give up after 10, and after 2 that find nothing.",
-            Query("max by (domain) (mailprobe_spf_lookups{<any>})", "{{domain}}"),
-            Query("max by (domain) (mailprobe_spf_void_lookups{<any>})", "{{domain}} void"),
+            Query("max by (domain) (mailprobe_spf_lookups{<domain>})", "{{domain}}"),
+            Query("max by (domain) (mailprobe_spf_void_lookups{<domain>})", "{{domain}} void"),
             unit="none",
             width=8,
             limit=10,
@@ -69,7 +69,7 @@ _DNS = Row(
             "How long ago what is published last changed from one run to the next.",
             Query(
                 """min by (domain, check) (
-                    time() - mailprobe_dns_record_changed_timestamp_seconds{<any>} >= 0)"""
+                    time() - mailprobe_dns_record_changed_timestamp_seconds{<domain>} >= 0)"""
             ),
             columns=(column("A", "Changed", unit="s"),),
             width=8,
@@ -190,10 +190,10 @@ _CONTENT = Row(
 )
 
 BOARD = Board(
-    "quality",
+    "domains",
     "Authentication, DNS, mailboxes",
     "What receivers think of the mail, what is published about its senders, and whether it can be"
     " read.",
-    ("sender", "mailbox"),
+    ("relay", "sender", "domain", "mailbox"),
     (_AUTHENTICATION, _DNS, _MAILBOXES, _CONTENT),
 )
