@@ -13,6 +13,7 @@ from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
+from tests.live.world.prometheus import Prometheus
 from tests.live.world.proxy import Address, Network, Proxy
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
 from tests.live.world.sink import RefusingSink
@@ -31,6 +32,7 @@ __all__ = [
     "Nsd",
     "Pool",
     "Postfix",
+    "Prometheus",
     "Proxy",
     "RefusingSink",
     "Server",
