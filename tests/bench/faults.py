@@ -42,7 +42,7 @@ class Servers:
         self.holding.pause_queue_manager()
         self.discarding = self._with(transport_maps=stage.transports(corp="discard:"))
         self.copying = self._with(
-            recipient_bcc_maps="regexp:{{/^([a-z0-9]+)@corp.test$/ $${1}+copy@corp.test}}"
+            recipient_bcc_maps="regexp:{{/^([a-z0-9]+)@corp.test/ $$1+copy@corp.test}}"
         )
         refused = stage.transports(corp=f"lmtp:inet:{LOOPBACK}:{refusing.port}")
         self.bouncing = self._with(transport_maps=refused)
