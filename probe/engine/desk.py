@@ -66,8 +66,7 @@ class Desk:
         self._sights = sights
         self._books = books
         self._findings = findings
-        self._journal = journal
-        self._metrics = metrics
+        self._journal, self._metrics = journal, metrics
         self._clock = clock
         self._wakes = wakes
         self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read.
@@ -181,6 +180,7 @@ class Desk:
     def certified(self, mailbox: str, end: float) -> None:
         """The earliest end in the certificate chain that its IMAP server showed (Unix time)."""
         self._metrics.mailbox_certified(mailbox, end)
+        self._findings.mailbox_certified(mailbox, end)
 
     def _show(self, mailbox: str) -> None:
         sight = self._sights[mailbox]
