@@ -81,6 +81,7 @@ class Case:
     p95: float | None = None  # What is aimed at (s).
     mean: float | None = None
     patience: float = 60.0  # s
+    at_once: int = 30  # Probers in one process: as many as leave it time.
     share: float | None = None  # Of the probes that fail, in truth.
 
 
@@ -292,6 +293,7 @@ CASES = {
         mean=50.0,
         p95=100.0,
         patience=240.0,
+        at_once=10,
         share=0.16,
     ),
     "turns": Case(
