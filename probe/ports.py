@@ -220,6 +220,7 @@ class Remembered:
     clock_stepped: bool  # The wall clock stepped between that moment and now.
     launches: tuple[Launches, ...] = ()  # Of the last 24 hours, those of a minute together.
     began: dict[RouteKey, float] = field(default_factory=dict)  # Routes without any success: since.
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)  # By topic and name.
 
 
 class Journal(Protocol):
@@ -272,6 +273,12 @@ class Journal(Protocol):
 
     async def cleaned(self, places: Sequence[Place]) -> None:
         """These are gone from the mailbox, or are not ours after all."""
+
+    def note(self, topic: str, name: str, text: str) -> None:
+        """A text that is to be known after a restart; an empty one takes it back.
+
+        Its moments are Unix times, and whoever writes it reads it.
+        """
 
     def shift(self, seconds: float) -> None:
         """The wall clock stepped by so much: what is stored is moved with it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from probe.config.kind import (
@@ -17,7 +17,6 @@ from probe.config.kind import (
     Deadline,
     Email,
     Endpoint,
-    Envelope,
     Format,
     GiveUp,
     Host,
@@ -41,8 +40,10 @@ from probe.config.kind import (
     Version,
     Word,
 )
+from probe.config.section import Section
+from probe.config.sender import Dns, Sender
 from probe.config.target import Nodes
-from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
+from probe.core.model import AuthMode, Role, TlsMode
 from probe.core.node_plan import IpVersion, NodePlan
 
 PREFIX = "MAILPROBE_"
@@ -50,14 +51,6 @@ TAG_KEY_PLACEHOLDER = "replace-this-with-a-long-random-text"
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
-
-
-class Section(BaseModel):
-    """A mapping of the file: it knows its keys, and those that a later version will have."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    later: ClassVar[frozenset[str]] = frozenset()
 
 
 class BasicAuth(Section):
@@ -209,23 +202,6 @@ class Relay(Section):
     role: RelayRole = Field(default=Role.PRIMARY, description="primary or standby.")
 
 
-class Sender(Section):
-    """Who a probe is from."""
-
-    later = frozenset({"dkim_selectors", "egress_ips", "dns"})
-
-    address: Email = Field(description="MAIL FROM and From.", examples=["probe@shop.example"])
-    name: Text = Field(default="Delivery check", description="The name beside the address in From.")
-    envelope: Envelope = Field(
-        default=EnvelopeMode.PLAIN, description="plain, or verp (probe+ID@, one for each probe)."
-    )
-    bounces: Word | None = Field(
-        default=None,
-        description="The mailbox where bounces come; by default the one with the sender's address.",
-        examples=["corp"],
-    )
-
-
 class Imap(Section):
     """How a mailbox is read."""
 
@@ -322,7 +298,7 @@ class File(BaseSettings):
     )
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"detection", "dns", "heartbeat", "flows", "limits", "api"}
+        {"detection", "heartbeat", "flows", "limits", "api"}
     )
 
     instance: Instance | None = Field(
@@ -357,6 +333,9 @@ class File(BaseSettings):
     defaults: Defaults = Field(
         default_factory=Defaults,
         description="The route's value wins over the mailbox's, and that over these.",
+    )
+    dns: Dns = Field(
+        default_factory=Dns, description="How the DNS of the senders' domains is checked."
     )
     relays: dict[Name, Relay] = Field(
         default_factory=dict,

@@ -9,7 +9,8 @@ What says that there was nothing to check, or not enough (`none`, `neutral`, `po
 a message without a signature; a signature that does not fit, which a receiver may have broken
 after it looked), is held against somebody only where the same method passed before, for this
 sender in this mailbox, by whichever node. So a domain without DMARC accuses nobody, and a node
-whose signing filter is dead stands out against its siblings.
+whose signing filter is dead stands out against its siblings. A signature is missing also where
+selectors are configured.
 
 What cannot be known is no failure: `temperror`, a DNS that does not answer (RFC 8601 §2.7.1).
 """
@@ -52,6 +53,7 @@ class Observed:
     results: tuple[AuthResult, ...] = ()  # Trusted.
     verified: tuple[Verified, ...] | None = None  # The sender's signatures; None: not looked at.
     altered: bool = False  # It came back different, which by itself breaks a signature.
+    signs: bool = False  # The sender is known to sign: its selectors are configured.
 
 
 def passed(observed: Observed) -> frozenset[str]:
@@ -84,8 +86,8 @@ def _by_us(observed: Observed, before: Collection[str]) -> Iterator[str]:
     if verified is None or AuthResult("dkim", "pass") in observed.results:
         return
     if not verified:
-        if OWN in before:
-            yield "it bears no DKIM signature of the sender's domain, and others did"
+        if OWN in before or observed.signs:
+            yield "it bears no DKIM signature of the sender's domain, and it should"
         return
     if any(one.validity in (Validity.GOOD, Validity.OPEN) for one in verified):
         return

@@ -35,6 +35,14 @@ class GivenUp:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text to be kept, and when it was written (Unix time); an empty one is taken back."""
+
+    text: str
+    written: float
+
+
 @dataclass(slots=True)
 class Changes:
     """A set of changes that are written together; moments on the timeline."""
@@ -45,12 +53,14 @@ class Changes:
     kept: dict[Place, Kept | None] = field(default_factory=dict)  # None: cleaned.
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     given_up: dict[str, GivenUp] = field(default_factory=dict)  # By mailbox.
+    notes: dict[tuple[str, str], Note] = field(default_factory=dict)  # By topic and name.
     shift: float = 0.0  # What is stored moves by so much (s).
     ceiling: int = 0  # Every sequence number below it may have been used.
 
     def __len__(self) -> int:
         """How many entries are kept in memory."""
-        return len(self.records) + len(self.kept) + len(self.positions) + len(self.successes)
+        entries = len(self.records) + len(self.kept) + len(self.positions) + len(self.successes)
+        return entries + len(self.notes)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -94,6 +104,7 @@ class Changes:
         _raise(self.acceptances, later.acceptances.items())
         self.kept.update(later.kept)
         self.positions.update(later.positions)
+        self.notes.update(later.notes)
         for given_up in later.given_up.values():
             self.give_up(given_up)
         self.shift += later.shift

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from probe.edges.journal_guard import Trouble, Unfit
 from probe.edges.journal_rows import SELECT_PLACES, SELECT_PROBES, STEPS, Value
 
+_NOTES = "SELECT topic, name, text, written FROM notes"
 _UNFIT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -99,7 +100,7 @@ def inspect(db: sqlite3.Connection) -> tuple[int, int]:
     Raises Unfit where the tables are not those that we know.
     """
     with _ours():
-        for select in (SELECT_PROBES, SELECT_PLACES, "SELECT next_uid FROM positions"):
+        for select in (SELECT_PROBES, SELECT_PLACES, "SELECT next_uid FROM positions", _NOTES):
             db.execute(f"{select} LIMIT 0")
         greatest, rows = db.execute("SELECT max(sequence), count(*) FROM probes").fetchone()
     return (-1 if greatest is None else greatest), rows

@@ -12,6 +12,7 @@ _LEAST = 7 * _DAY  # Tags live for max(give_up, 7 d),
 _MARGIN = _DAY  # and a day later nothing can come any more.
 _ACCEPTANCE = 35 * _DAY  # RFC 6647: greylisting forgets a pair after about as long.
 _SUCCESS = 400 * _DAY
+_NOTED = 60 * _DAY  # What is still true is noted again long before.
 _STEP = 500  # Rows, or pages, in one step.
 _SLACK = 4  # The file may hold one free page in so many.
 
@@ -36,6 +37,7 @@ def prune(file: JournalFile, now: float, limit: int) -> Iterator[None]:
     forget = "UPDATE routes SET accepted = NULL WHERE accepted < ?"
     file.transact([Work(forget, [(wall - _ACCEPTANCE,)])])
     file.transact([Work(_IDLE_ROUTES, [(wall - _SUCCESS,)])])
+    file.transact([Work("DELETE FROM notes WHERE written < ?", [(wall - _NOTED,)])])
     yield
     while _pragma(file, "freelist_count") * _SLACK > _pragma(file, "page_count"):
         file.vacuum(_STEP)

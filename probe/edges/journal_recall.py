@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from probe.core.model import RouteKey
-from probe.edges.journal_changes import Changes
+from probe.edges.journal_changes import Changes, Note
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import Trouble, Unfit
 from probe.edges.journal_open import sensible
@@ -40,7 +40,17 @@ def remember(file: JournalFile, most: int) -> Remembered:
         clock_stepped=stepped,
         launches=_launches(file),
         began=_moments(file, f"({_FIRST}) AS began", "succeeded IS NULL AND began IS NOT NULL"),
+        notes={key: note.text for key, note in _notes(file).items()},
     )
+
+
+def _notes(file: JournalFile) -> dict[tuple[str, str], Note]:
+    rows = file.select("SELECT topic, name, text, written FROM notes")
+    with sensible():
+        return {
+            (str(topic), str(name)): Note(str(text), float(written or 0))
+            for topic, name, text, written in rows
+        }
 
 
 def _launches(file: JournalFile) -> tuple[Launches, ...]:
@@ -59,6 +69,7 @@ def salvage(file: JournalFile) -> Changes:
         saved.positions = {(p.mailbox, p.folder): p for p in file.positions()}
         kept = [kept_of(row, file.offset) for row in file.select(SELECT_PLACES)]
         saved.kept = {one.place: one for one in kept}
+        saved.notes = _notes(file)
         saved.successes = _stored(file, "succeeded")
         saved.acceptances = _stored(file, "accepted")
         saved.records = {record.probe.sequence: record for record in file.records("open")}

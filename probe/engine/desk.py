@@ -31,6 +31,7 @@ from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.findings import Findings
 from probe.ports import Clock, Fetched, Journal, Metrics
+from probe.ports_authentication import Arrived, nobody
 
 log = logging.getLogger("probe.desk")
 
@@ -56,8 +57,9 @@ class Desk:
         metrics: Metrics,
         clock: Clock,
         wakes: Mapping[str, asyncio.Event],
+        arrived: Arrived = nobody,
     ) -> None:
-        """`keys` verify tags; `lifetime`: how old a tag may be (s)."""
+        """`keys` verify tags; `lifetime`: how old a tag may be (s); `arrived` is told of each."""
         self._instance = instance
         self._keys = keys
         self._lifetime = lifetime
@@ -70,6 +72,7 @@ class Desk:
         self._metrics = metrics
         self._clock = clock
         self._wakes = wakes
+        self._arrived = arrived
         self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read, by its name.
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
@@ -334,6 +337,8 @@ class Desk:
         change = self._books.ledger.sighted(sighting, record)
         self._books.count(change)
         self._findings.arrived(probe)
+        if record.arrived is None:
+            self._arrived(change.record, sighting, fetched)
         keep = mailbox.keep if is_plain(change, sighting) else mailbox.keep_failed
         self._journal.arrived(change.record, expunge=seen + keep)
 

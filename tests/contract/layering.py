@@ -34,6 +34,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiosmtpd": ("demo/*",),
     "aiosmtplib": ("edges/smtp*",),
     "cryptography": ("edges/*", "demo/*"),
+    "dkim": ("edges/dkim*",),
     "dns": ("edges/resolver*",),
     "prometheus_client": ("metrics*", "edges/web*"),
     "proxyprotocol": ("demo/*",),

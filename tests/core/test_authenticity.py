@@ -82,6 +82,11 @@ def test_an_altered_message_is_another_fault() -> None:
     assert authenticity(observed, EVERYTHING).proof is Proof.OPEN
 
 
+def test_a_sender_whose_selectors_are_configured_signs() -> None:
+    assert authenticity(Observed(verified=(), signs=True), ()).proof is Proof.FAILS
+    assert authenticity(Observed(verified=(BAD,), signs=True), ()).proof is Proof.OPEN
+
+
 def test_what_passed() -> None:
     assert passed(Observed(told("spf=pass dkim=fail"), (GOOD,))) == {"spf", OWN}
     assert passed(Observed(told("spf=none"), (BAD,))) == set()

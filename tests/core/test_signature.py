@@ -67,7 +67,7 @@ def test_a_field_that_names_nobody_is_none(header: bytes) -> None:
     [
         (OURS, b"hello\r\n", 0, ""),
         (OURS, b"hello\r\n", 1, "whole"),
-        (OURS + b"A: b\r\n" * 500, b"", 0, "header fields"),
+        (OURS + b"A: b\r\n" * 300, b"", 0, "header fields"),
         (OURS, b" " * 100 + b"x", 0, "white space"),
         (OURS + b"X:" + b"\r\n " * 40 + b"x\r\n", b"", 0, "white space"),
         (b"DKIM-Signature: b=" + b"a" * 5000 + b"\r\n", b"", 0, "too long"),

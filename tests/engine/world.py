@@ -45,6 +45,7 @@ class FakeJournal:
         self.kept: list[tuple[Place, int | None, float]] = []
         self.given_up: list[tuple[str, float, int]] = []
         self.steps: list[str] = []
+        self.notes: dict[tuple[str, str], str] = {}
         self._sequence = 0
 
     def load(self) -> Remembered:
@@ -87,6 +88,9 @@ class FakeJournal:
 
     async def cleaned(self, places: Sequence[Place]) -> None:
         """Nothing to clean."""
+
+    def note(self, topic: str, name: str, text: str) -> None:
+        self.notes[topic, name] = text
 
     def shift(self, seconds: float) -> None:
         """Nothing is stored by the wall."""
