@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from probe.core.component import Component, Fault
+from probe.core.incident import Incident, Share
 from probe.core.model import RouteKey, State
 
 MOST_RECENT = 60
@@ -53,6 +54,8 @@ class ComponentStatus:
     state: State
     since: float
     faults: tuple[FaultStatus, ...] = ()  # The leading one first.
+    share: Share | None = None  # Of its probes that fail.
+    alternatives: tuple[Component, ...] = ()  # What it cannot be told apart from.
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Status:
     since: float
     routes: tuple[RouteStatus, ...] = ()
     components: tuple[ComponentStatus, ...] = ()  # All of them, healthy ones too.
+    incidents: tuple[Incident, ...] = ()  # Newest first, open and closed; moments are Unix times.
     notices: tuple[str, ...] = ()  # What is wrong with the prober itself, in sentences.
 
 
