@@ -18,6 +18,7 @@ from probe.core.ledger import Ledger
 from probe.core.model import Loop
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
+from probe.edges.dkim import DkimVerifier
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
 from probe.edges.web import BadCertificate, PortTaken, WebServer
@@ -26,7 +27,10 @@ from probe.engine.crew import Crew
 from probe.engine.desk import Desk
 from probe.engine.findings import Findings
 from probe.engine.inheritance import inherit
+from probe.engine.keyring import Keyring
 from probe.engine.learner import Learner
+from probe.engine.notary import Notary
+from probe.engine.notebook import Notebook
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
 from probe.engine.reaper import Reaper
@@ -126,13 +130,21 @@ class _Prober:
         self._learner = Learner(
             settings.relays, books=self._books, metrics=self._metrics, clock=clock
         )
+        resolver = DnsResolver(settings.resolvers)
+        self._notary = Notary(
+            DkimVerifier(),
+            Keyring(resolver, clock),
+            books=self._books,
+            notebook=Notebook(journal, clock, self._remembered.notes),
+            domains=settings.domains,
+        )
         self._throttle = Throttle(settings.limits, clock)
         self._throttle.remember(self._remembered.launches)
         ground = Ground(
             clock=clock,
             journal=journal,
             metrics=self._metrics,
-            resolver=DnsResolver(settings.resolvers),
+            resolver=resolver,
             books=self._books,
             findings=self._findings,
             sights=sights,
@@ -167,6 +179,7 @@ class _Prober:
             desk=self._desk,
             sender=self._sender,
             roster=self._roster,
+            notary=self._notary,
             again=again,
             in_force=in_force,
         )
@@ -222,6 +235,7 @@ class _Prober:
             metrics=self._metrics,
             clock=self._clock,
             wakes=setup.wakes,
+            arrived=self._notary.arrived,
         )
 
     def _make_publisher(self) -> Publisher:
@@ -259,6 +273,7 @@ class _Prober:
         reaper = Reaper(self._books)
         crew.start(Loop.SENDER, "slots", self._sender.run)
         crew.start(Loop.REAPER, "deadlines", reaper.run)
+        crew.start(Loop.INSPECTOR, "signatures", self._notary.run)
         crew.start(Loop.PUBLISHER, "gauges", self._publisher.run)
         self._reloader.begin(crew, web)
 

@@ -16,6 +16,7 @@ from probe.edges.web import BadCertificate, WebServer
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
 from probe.engine.inspector import Inspector
+from probe.engine.notary import Notary
 from probe.engine.providers import ProviderFinder
 from probe.engine.roster import Roster
 from probe.engine.sender import Sender
@@ -38,6 +39,7 @@ class Reloader:
         desk: Desk,
         sender: Sender,
         roster: Roster,
+        notary: Notary,
         again: Again | None,
         in_force: InForce,
     ) -> None:
@@ -47,6 +49,7 @@ class Reloader:
         self._desk = desk
         self._sender = sender
         self._roster = roster
+        self._notary = notary
         self._again = again
         self._in_force = in_force
         self._inspector = self._make_inspector(None)
@@ -107,6 +110,7 @@ class Reloader:
         former, self._setup = self._setup, setup
         self._ground.resolver.follow(setup.settings.resolvers)
         setup.tell(self._desk)
+        self._notary.follow(setup.settings.domains)
         self._sender.follow(setup.courier)
         self._follow_nodes()
         books = self._ground.books

@@ -76,7 +76,7 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         log_format=file.log.format.value,
         relays=_relays(file),
         senders=tuple(_sender(name, file) for name in file.senders),
-        domains=tuple(_domain(name, sender) for name, sender in file.senders.items()),
+        domains=tuple(_domain(name, file) for name in file.senders),
         dns=DnsTimes(file.dns.interval, file.dns.dnsbl_interval),
         dnsbls=file.dns.dnsbl,
         mailboxes=tuple(_mailbox(name, box) for name, box in file.mailboxes.items()),
@@ -146,7 +146,8 @@ def _sender(name: str, file: typed.File) -> Sender:
     )
 
 
-def _domain(name: str, sender: typed.Sender) -> SenderDomain:
+def _domain(name: str, file: typed.File) -> SenderDomain:
+    sender = file.senders[name]
     return SenderDomain(
         sender=name,
         domain=sender.address.rpartition("@")[2].lower(),

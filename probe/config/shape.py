@@ -8,8 +8,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from probe.config.file import File, Section
+from probe.config.file import File
 from probe.config.problem import Path, suggestion
+from probe.config.section import Section
 from probe.ports import Secret
 
 Kind = type[File] | type[Section]

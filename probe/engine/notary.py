@@ -94,17 +94,17 @@ class Notary:
         if not self._waiting:
             self._more.clear()
         async with asyncio.TaskGroup() as group:
-            for item in items:
-                group.create_task(self._examine(item))
+            examined = [group.create_task(self._examine(item)) for item in items]
+        for item, task in zip(items, examined, strict=True):  # In order: what passed is remembered.
+            self._judge(item, task.result())
 
-    async def _examine(self, item: _Item) -> None:
-        verified: tuple[Verified, ...] | None = None
+    async def _examine(self, item: _Item) -> tuple[Verified, ...] | None:
         try:
             async with asyncio.timeout(LIMIT):
-                verified = await self._verified(item)
+                return await self._verified(item)
         except TimeoutError:
             log.info("A signature could not be verified within %.0f s.", LIMIT)
-        self._judge(item, verified)
+            return None
 
     async def _verified(self, item: _Item) -> tuple[Verified, ...] | None:
         """What becomes of each signature of the sender's domain; None where none can be verified.

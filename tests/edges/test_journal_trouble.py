@@ -385,6 +385,7 @@ async def test_probes_of_a_file_of_version_1_are_still_known(tmp_path: Path) -> 
     async with opened(path) as journal:
         await journal.launch(probe(0))
         identity = journal.id
+    execute(path, "DROP TABLE notes")
     execute(path, "ALTER TABLE probes DROP COLUMN learned")
     execute(path, "PRAGMA user_version = 1")
     async with opened(path) as journal:
