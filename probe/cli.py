@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_plan(commands)
     _add_check(commands)
+    _add_dns(commands)
     _add_demo(commands)
     _add_config(commands)
     _add_healthcheck(commands)
@@ -124,6 +125,27 @@ def _add_check(commands: Commands) -> None:
         help="what has not arrived by then fails; default: 60s",
     )
     check.set_defaults(command=_check)
+
+
+def _add_dns(commands: Commands) -> None:
+    about = "checks the DNS of a sender's domain: 0 well, 1 something fails, 3 cannot tell"
+    dns = _add_command(commands, "dns", about)
+    dns.add_argument("domain", metavar="DOMAIN")
+    for option, metavar, meaning in (
+        ("--selector", "S", "a selector of its DKIM keys"),
+        ("--ip", "IP", "an address from which its mail leaves"),
+        ("--expect-include", "NAME", "a name that its SPF record must include"),
+        ("--dnsbl", "ZONE", "a blocklist"),
+        ("--resolver", "HOST[:PORT]", "a DNS server to ask; default: the system's"),
+    ):
+        dns.add_argument(
+            option, metavar=metavar, action="append", default=[], help=f"{meaning}; repeatable"
+        )
+    dns.add_argument(
+        "--helo", metavar="NAME", default="", help="what the sending server calls itself"
+    )
+    dns.add_argument("--json", action="store_true", help="for programs")
+    dns.set_defaults(command=_dns)
 
 
 def _add_demo(commands: Commands) -> None:
@@ -203,6 +225,22 @@ def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         Conclusion.FAULT: _FAILED,
         Conclusion.UNCLEAR: _UNCLEAR,
     }[found]
+
+
+def _dns(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from probe.cli_dns import plan, servers, show_dns
+    from probe.edges.log import configure
+
+    try:
+        wanted, nameservers = plan(arguments), servers(arguments)
+    except ValueError as problem:
+        print(f"mailprobe dns: {problem}", file=sys.stderr)
+        return _UNUSABLE
+    configure(arguments.log_level or "error", arguments.log_format or "logfmt")
+    try:
+        return show_dns(wanted, nameservers, as_json=arguments.json)
+    except KeyboardInterrupt:
+        return _UNCLEAR
 
 
 def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

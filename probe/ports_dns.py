@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import Protocol
 
+from probe.core.records.answer import Answer, Question
 from probe.core.records.check import CheckKind, DomainPlan, Inspection
+from probe.core.records.dane import Shown
+from probe.core.records.dmarc import DmarcReading
+from probe.core.records.mta_sts import Fetched
+from probe.core.records.spf import Identity, SpfReading, SpfVerdict
 
 ALL_KINDS = frozenset(CheckKind)
+
+Ask = Callable[[Question], Awaitable[Answer]]
 
 
 class DomainInspector(Protocol):
     """Checks the DNS of a sender's domain."""
 
     async def inspect(self, plan: DomainPlan, kinds: Set[CheckKind] = ALL_KINDS) -> Inspection:
-        """Checks of these kinds, once, within 30 s; never raises but for cancellation.
+        """Checks of these kinds, once; never raises but for cancellation.
 
-        An instance may be asked for several domains at once: equal questions are then one. What
-        was heard is forgotten when the last of them is done, so a later run sees what is new.
+        It ends within 30 s from its turn: an instance may be asked for many domains at once, and
+        inspects some at a time. Equal questions at the same time are one; what was heard is
+        forgotten at the end, so the next run sees what is new.
         """
+
+
+class Records(Protocol):
+    """Puts questions to DNS servers."""
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer, within 10 s; never raises but for cancellation.
+
+        Where no server said anything of use, it was asked again, or another one was.
+        """
+
+
+class Semantics(Protocol):
+    """Knows what SPF and DMARC records mean; asks for what they refer to."""
+
+    async def spf(self, domain: str, ask: Ask) -> SpfReading:
+        """What the SPF record says, with all that it includes, within 15 s."""
+
+    async def spf_verdict(
+        self, domain: str, ip: str, identity: Identity, *, helo: str, ask: Ask
+    ) -> SpfVerdict:
+        """What a receiver concludes of mail from this address, within 15 s."""
+
+    async def dmarc(self, domain: str, ask: Ask) -> DmarcReading:
+        """What the DMARC record says that applies to the domain, within 15 s."""
+
+
+class PolicyReader(Protocol):
+    """Fetches policies of MTA-STS."""
+
+    async def fetch(self, host: str, addresses: Sequence[str]) -> Fetched:
+        """The policy that the web server at these addresses has, within 18 s."""
+
+
+class CertificateReader(Protocol):
+    """Looks at the certificates of mail servers."""
+
+    async def shown(self, host: str, addresses: Sequence[str]) -> Shown:
+        """What the mail server at these addresses shows after STARTTLS, within 18 s."""

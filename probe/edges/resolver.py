@@ -88,7 +88,7 @@ class DnsResolver:
         qname = _host_name(name)
         if self._nameservers is None and (known := _in_hosts(self._hosts, name)):
             return Addresses(known, _LOCAL_TTL)
-        resolver = await self._resolver()
+        resolver = await self.configured()
         async with asyncio.TaskGroup() as group:
             asked = {v: group.create_task(ask(resolver, qname, kind)) for v, kind in _KINDS.items()}
         return _combined(name, {version: task.result() for version, task in asked.items()})
@@ -119,14 +119,14 @@ class DnsResolver:
 
     async def _records(self, name: str, kind: str) -> Heard:
         """The records of one type. Raises ResolveFailure."""
-        heard = await ask(await self._resolver(), _host_name(name), kind)
+        heard = await ask(await self.configured(), _host_name(name), kind)
         if heard.failure:
             failure = f"the {kind} records of {name} could not be resolved: {heard.failure}"
             raise ResolveFailure(failure)
         return heard
 
-    async def _resolver(self) -> dns.asyncresolver.Resolver:
-        """A resolver for the servers as they are configured at this moment."""
+    async def configured(self) -> dns.asyncresolver.Resolver:
+        """A resolver for the servers as they are configured now. Raises ResolveFailure."""
         resolver = dns.asyncresolver.Resolver(configure=False)
         if self._nameservers is None:
             try:

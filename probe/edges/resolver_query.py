@@ -35,7 +35,7 @@ async def ask(resolver: dns.asyncresolver.Resolver, qname: dns.name.Name, kind: 
     except dns.resolver.NXDOMAIN as error:
         return _absent(error)
     except dns.exception.DNSException as error:
-        return Heard(failure=_said(error))
+        return Heard(failure=said(error))
     except TimeoutError:
         return Heard(failure=f"no answer within {DEADLINE:g} s")
     if answer.response.flags & dns.flags.TC:
@@ -49,7 +49,7 @@ def _absent(error: dns.resolver.NXDOMAIN) -> Heard:
     return Heard((), float(min(r.resolve_chaining().minimum_ttl for r in responses)))
 
 
-def _said(error: dns.exception.DNSException) -> str:
+def said(error: dns.exception.DNSException) -> str:
     """Which server said what, each thing once."""
     errors = error.kwargs.get("errors") or ()
     texts = dict.fromkeys(

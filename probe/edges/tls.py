@@ -49,7 +49,7 @@ class _Witness(ssl.SSLObject):
         try:
             super().do_handshake()
         except ssl.SSLCertVerificationError as error:
-            raise CertificateRejected(error, _chain(self)) from error
+            raise CertificateRejected(error, shown_chain(self)) from error
 
 
 class CaFileUnreadable(Exception):
@@ -108,7 +108,7 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
 
 def certificate_end(connection: ssl.SSLObject) -> float | None:
     """When the first of the certificates that a server showed ends (Unix time), if it did."""
-    return _earliest(_chain(connection))
+    return _earliest(shown_chain(connection))
 
 
 def explained(error: ssl.SSLError, name: str) -> str:
@@ -158,7 +158,7 @@ def _names(chain: Sequence[x509.Certificate]) -> str:
     return ", ".join(names[:_NAMES]) + more
 
 
-def _chain(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
+def shown_chain(connection: ssl.SSLObject) -> tuple[x509.Certificate, ...]:
     """The certificates that the server sent, the leaf first, without those nobody can read."""
     # SSLObject has a method for this from Python 3.13 on only.
     shown = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]

@@ -33,6 +33,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aioimaplib": ("edges/imap*",),
     "aiosmtpd": ("demo/*",),
     "aiosmtplib": ("edges/smtp*",),
+    "checkdmarc": ("edges/semantics*",),
     "cryptography": ("edges/*", "demo/*"),
     "dkim": ("edges/dkim*",),
     "dns": ("edges/resolver*",),
@@ -45,6 +46,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pysasl": ("demo/*",),
     "rich": ("cli*", "demo/*"),
     "ruamel": ("config*",),
+    "spf": ("edges/semantics*",),
     "sqlite3": ("edges/journal*",),
 }
 

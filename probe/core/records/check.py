@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from probe.core.wire import clean
+
+# What strangers write is cut to this, whatever they publish.
+SUMMARY_LIMIT = 400
+LINE_LIMIT = 600
+RECORD_LIMIT = 4096
+MAX_LINES = 24
+MAX_RECORDS = 32
 
 
 class CheckKind(StrEnum):
@@ -75,6 +84,40 @@ class Inspection:
     spf_void_lookups: int | None = None
     listings: tuple[Listing, ...] = ()  # Of the lists that are usable and answered.
     usable: tuple[tuple[str, bool], ...] = ()  # By list: whether its self-test passed.
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something worth saying of what was looked at."""
+
+    state: CheckState
+    sentence: str
+
+
+def concluded(
+    check: CheckKind,
+    subject: str,
+    remarks: Sequence[Remark],
+    *,
+    well: str,
+    evidence: Iterable[str] = (),
+    records: Iterable[str] = (),
+) -> Check:
+    """The check that follows from the remarks: its summary is the worst, or `well` without any.
+
+    The other remarks stand at the head of the evidence.
+    """
+    ranked = sorted(remarks, key=lambda remark: -_RANKS.index(remark.state))
+    first = ranked[0] if ranked else Remark(CheckState.OK, well)
+    said = dict.fromkeys((*(remark.sentence for remark in ranked[1:]), *evidence))
+    return Check(
+        check,
+        subject,
+        first.state,
+        clean(first.sentence, SUMMARY_LIMIT),
+        tuple(clean(line, LINE_LIMIT) for line in list(said)[:MAX_LINES]),
+        tuple(clean(record, RECORD_LIMIT) for record in sorted(records)[:MAX_RECORDS]),
+    )
 
 
 # From harmless to bad: `none` says nothing, and what is not known may be worse than a warning.

@@ -1,0 +1,21 @@
+"""Names of domains, as people write them and as DNS has them."""
+
+from __future__ import annotations
+
+import re
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_LONGEST = 253
+
+
+def canonical(text: str) -> str:
+    """A name in ASCII (RFC 3490), lower case, without a final dot. Raises ValueError."""
+    try:
+        name = text.strip().removesuffix(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        name = ""
+    labels = name.split(".")
+    # RFC 3696 §2: the last label is not all digits, or it would be half an address.
+    if len(name) > _LONGEST or labels[-1].isdecimal() or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(f"{text!r} is not the name of a domain")
+    return name
