@@ -21,6 +21,7 @@ from probe.edges.clock import SystemClock
 from probe.edges.dkim import DkimVerifier
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
+from probe.edges.resolver_records import DnsRecords
 from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.crew import Crew
@@ -133,7 +134,7 @@ class _Prober:
         resolver = DnsResolver(settings.resolvers)
         self._notary = Notary(
             DkimVerifier(),
-            Keyring(resolver, clock),
+            Keyring(DnsRecords(resolver), clock),
             books=self._books,
             notebook=Notebook(journal, clock, self._remembered.notes),
             domains=settings.domains,

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from probe.core.model import Sighting
 from probe.core.record import Record
-from probe.core.targets import Records
 from probe.ports import Fetched
 
 Arrived = Callable[[Record, Sighting, Fetched], None]
@@ -16,13 +15,6 @@ Arrived = Callable[[Record, Sighting, Fetched], None]
 
 def nobody(record: Record, sighting: Sighting, fetched: Fetched) -> None:
     """Listens in the place of one who does."""
-
-
-class KeySource(Protocol):
-    """Where the keys of signatures are published."""
-
-    async def txt(self, name: str) -> Records[str]:
-        """The TXT records of a name, each joined, within 5 s. Raises ResolveFailure."""
 
 
 class SignatureVerifier(Protocol):

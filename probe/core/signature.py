@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import islice
 
 from probe.core.header import Field, fields
+from probe.core.records import tags
 
 MOST = 3  # Signatures of one domain that are verified.
 
@@ -19,7 +20,6 @@ _MOST_FIELDS = 300
 _LONGEST_SIGNATURE = 4096
 _LONGEST_KEY = 1024  # RSA with 4096 bits fits; a larger one holds up everybody for a second.
 _GAP = re.compile(rb"\s{100}")
-_TAG = re.compile(r"\s*([a-z]\w*)\s*=([^;]*)", re.IGNORECASE | re.ASCII)
 _LABELS = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
 _NAME = re.compile(_LABELS, re.IGNORECASE | re.ASCII)
 _NAME_LIMIT = 253
@@ -97,10 +97,10 @@ def flaw_of_key(text: str) -> str:
         return "there is no such key"
     if len(text) > _LONGEST_KEY:
         return "the key is too long"
-    tags = {match[1].lower(): match[2] for match in map(_TAG.match, text.split(";")) if match}
-    if "p" not in tags:
+    values = tags.parse(text).values
+    if "p" not in values:
         return "the record holds no key"
-    return "" if tags["p"].strip() else "the key was revoked"
+    return "" if values["p"] else "the key was revoked"
 
 
 def _signature_fields(header: bytes) -> list[Field]:
@@ -109,11 +109,8 @@ def _signature_fields(header: bytes) -> list[Field]:
 
 def _signature(field: Field, index: int) -> Signature | None:
     """What a field says; None where it names nobody."""
-    tags: dict[str, str] = {}
-    for match in map(_TAG.match, field.value[:_LONGEST_SIGNATURE].split(";")):
-        if match:
-            tags.setdefault(match[1].lower(), "".join(match[2].split()))
-    domain, selector = tags.get("d", "").lower(), tags.get("s", "").lower()
+    values = tags.parse(field.value[:_LONGEST_SIGNATURE]).values
+    domain, selector = ("".join(values.get(tag, "").split()).lower() for tag in "ds")
     if not _is_name(domain) or not _is_name(selector):
         return None
     return Signature(domain, selector, index)

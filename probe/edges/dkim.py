@@ -32,7 +32,7 @@ class DkimVerifier:
     async def verify(self, message: bytes, index: int, key: str) -> str:
         """What is wrong with the DKIM-Signature field of this index, or nothing."""
         async with self._places:
-            return await asyncio.to_thread(_verify, message, index, key.encode())
+            return await asyncio.to_thread(_verify, message, index, key.encode(errors="replace"))
 
 
 def _verify(message: bytes, index: int, key: bytes) -> str:

@@ -108,15 +108,6 @@ class DnsResolver:
             heard.ttl,
         )
 
-    async def txt(self, name: str) -> Records[str]:
-        """The TXT records of a name, each joined (RFC 7208 3.3); none where it has none.
-
-        Raises ResolveFailure.
-        """
-        heard = await self._records(name, "TXT")
-        texts = (b"".join(record.strings).decode("utf-8", "replace") for record in heard.records)
-        return Records(tuple(texts), heard.ttl)
-
     async def _records(self, name: str, kind: str) -> Heard:
         """The records of one type. Raises ResolveFailure."""
         heard = await ask(await self.configured(), _host_name(name), kind)

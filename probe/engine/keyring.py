@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from probe.core.records.answer import Question, RecordKind
 from probe.core.signature import flaw_of_key
-from probe.ports import Clock, ResolveFailure
-from probe.ports_authentication import KeySource
+from probe.ports import Clock
+from probe.ports_dns import Records
 
-_HELD = 60.0  # s that an answer is used, at most; its TTL may say less.
+_HELD = 30.0  # s that an answer is used.
 _SILENCE_HELD = 10.0  # s before a name is asked for again that nobody answered for.
 _MOST = 256
 
@@ -28,8 +29,8 @@ class Key:
 class Keyring:
     """Asks for keys, and knows them for a while."""
 
-    def __init__(self, source: KeySource, clock: Clock) -> None:
-        self._source = source
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
         self._clock = clock
         self._keys: dict[str, Key] = {}
         self._asking: dict[str, asyncio.Lock] = {}
@@ -47,13 +48,13 @@ class Keyring:
 
     async def _ask(self, name: str) -> Key:
         now = self._clock.now()
-        try:
-            found = await self._source.txt(name)
-        except ResolveFailure as failure:
-            return Key("", "", str(failure), now, now + _SILENCE_HELD)
+        answer = await self._records.ask(Question(name, RecordKind.TXT))
+        if not answer.is_known:
+            return Key("", "", answer.detail, now, now + _SILENCE_HELD)
         # RFC 6376 §3.6.2.2: several are undefined. One that is a key speaks.
-        text = next((t for t in found.records if not flaw_of_key(t)), "".join(found.records[:1]))
-        return Key(text, flaw_of_key(text), "", now, now + min(found.ttl, _HELD))
+        keys = [text for text in answer.records if not flaw_of_key(text)]
+        text = next(iter((*keys, *answer.records)), "")
+        return Key(text, flaw_of_key(text), "", now, now + _HELD)
 
     def _forget(self, now: float) -> None:
         """Selectors come and go, and anybody may have written them."""

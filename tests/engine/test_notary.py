@@ -11,12 +11,12 @@ from probe.core.authenticity import Authenticity, Proof
 from probe.core.change import Change, Vouched
 from probe.core.model import AuthResult, Folder, Place, Probe, RouteKey, Sighting
 from probe.core.record import Record
+from probe.core.records.answer import Answer, Question, Reply
 from probe.core.sender_domain import SenderDomain
-from probe.core.targets import Records
 from probe.engine.keyring import Keyring
 from probe.engine.notary import Notary
 from probe.engine.notebook import Notebook
-from probe.ports import Fetched, ResolveFailure
+from probe.ports import Fetched
 from tests.engine.world import FakeJournal
 from tests.hand_turned import HandTurnedClock
 
@@ -32,12 +32,13 @@ class FakeDns:
     asked: list[str] = field(default_factory=list)
     silent: bool = False
 
-    async def txt(self, name: str) -> Records[str]:
-        self.asked.append(name)
+    async def ask(self, question: Question) -> Answer:
+        self.asked.append(question.name)
         await asyncio.sleep(0)
         if self.silent:
-            raise ResolveFailure("nobody answers")
-        return Records(tuple(text for key, text in self.keys.items() if key == name), 300.0)
+            return Answer(question, Reply.SILENT, detail="nobody answers")
+        found = tuple(text for key, text in self.keys.items() if key == question.name)
+        return Answer(question, Reply.FOUND if found else Reply.NO_NAME, found)
 
 
 class FakeVerifier:
