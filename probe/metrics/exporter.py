@@ -33,6 +33,7 @@ from probe.core.model import (
 from probe.core.status import ComponentStatus
 from probe.metrics import catalogue as m
 from probe.metrics import series
+from probe.metrics.domain import DomainSeries
 from probe.metrics.histogram import Histogram
 from probe.metrics.scrape import Scraper
 from probe.metrics.table import Standing
@@ -65,6 +66,7 @@ class Exporter:
         self._mailboxes = series.mailboxes(now())
         self._components = series.components()
         self._authentication = series.authentication()
+        self.domains = DomainSeries()
         self._relays = series.one(m.RELAY_INFO)
         self._senders = series.one(m.SENDER_INFO)
         self._resolved = series.one(m.RESOLVE_LAST_OK, start=now())
@@ -89,6 +91,7 @@ class Exporter:
 
     def _snapshot(self) -> Iterator[Writing]:
         self._process.put((), self._now(), m.TIME)
+        yield from self.domains.snapshots()
         for part in (
             *(self._routes, self._bounces, self._nodes, self._components),
             *(self._mailboxes, self._authentication),

@@ -1,0 +1,143 @@
+"""The loop that checks the DNS of the senders' domains."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from probe.core.records.check import Check, CheckKind, DomainPlan
+from probe.core.records.history import Courses, DnsFault, faults, suspects
+from probe.core.records.timetable import DnsTimes, confirming_run, first_run, next_run
+from probe.core.sender_domain import SenderDomain, domain_plans
+from probe.engine.domain_book import DomainBook
+from probe.engine.supervisor import Beat
+from probe.ports import Clock
+from probe.ports_dns import DomainInspector
+
+TURN = 5.0  # s: the longest sleep between two turns.
+
+Selectors = Callable[[str], Collection[str]]
+
+
+class Domains:
+    """Checks every domain at its times, several at once; one that is slow holds up no other."""
+
+    def __init__(
+        self,
+        inspector: DomainInspector,
+        book: DomainBook,
+        *,
+        selectors: Selectors,
+        clock: Clock,
+    ) -> None:
+        """`selectors`: those that were seen in mail of a domain."""
+        self._inspector = inspector
+        self._book = book
+        self._selectors = selectors
+        self._clock = clock
+        self._origins: Sequence[SenderDomain] = ()
+        self._dnsbls: tuple[str, ...] = ()
+        self._times = DnsTimes()
+        self._plans: dict[str, DomainPlan] = {}
+        self._due: dict[str, dict[CheckKind, float]] = {}
+        self._busy: set[str] = set()
+
+    # ---- what is asked
+
+    def checks(self) -> tuple[tuple[str, tuple[Check, ...]], ...]:
+        """By domain, in order, what the last run of each kind of check found."""
+        return tuple((domain, self._book.checks(domain)) for domain in sorted(self._plans))
+
+    def is_complete(self) -> bool:
+        """Whether every check of every domain has been made."""
+        return all(map(self._book.is_complete, self._plans))
+
+    def courses(self, sender: str) -> Courses:
+        """How the checks of a sender's domain went so far; nothing where it is not checked."""
+        domain = next((o.domain for o in self._origins if o.sender == sender and o.checked), "")
+        return self._book.courses(domain)
+
+    def faults(self, sender: str) -> tuple[DnsFault, ...]:
+        """What was well of a sender's domain, and is not, the oldest first."""
+        return faults(self.courses(sender))
+
+    # ---- what is told
+
+    def follow(
+        self, origins: Sequence[SenderDomain], times: DnsTimes, dnsbls: tuple[str, ...]
+    ) -> None:
+        """From now on these are the senders' domains; what is new in a plan is looked at soon."""
+        self._origins, self._dnsbls, self._times = origins, dnsbls, times
+        for gone in self._plans.keys() - {one.domain for one in origins if one.checked}:
+            del self._plans[gone], self._due[gone]
+            self._book.drop(gone)
+        self._plan()
+        self._book.show_lists(self._plans.values())
+
+    async def run(self, beat: Beat) -> None:
+        """Turn for ever: begin what is due, or sleep until something is."""
+        self._busy.clear()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                beat()
+                self._plan()
+                now = self._clock.now()
+                for domain, kinds in [*self._now_due(now)]:
+                    self._busy.add(domain)
+                    group.create_task(self._inspect(self._plans[domain], kinds))
+                await self._clock.sleep_until(min(now + TURN, self._next()))
+
+    async def once(self) -> None:
+        """Make every check of every domain."""
+        async with asyncio.TaskGroup() as group:
+            for plan in self._plans.values():
+                group.create_task(self._inspect(plan, frozenset(CheckKind)))
+
+    # ---- when
+
+    def _plan(self) -> None:
+        """Follow the configuration, and the selectors that are seen in mail."""
+        now = self._clock.now()
+        learned = {one.domain: self._selectors(one.domain) for one in self._origins}
+        for domain, plan in domain_plans(self._origins, learned, self._dnsbls).items():
+            before, self._plans[domain] = self._plans.get(domain), plan
+            if before is None:
+                self._book.add(domain)
+                self._due[domain] = dict.fromkeys(CheckKind, first_run(domain, self._times, now))
+            elif before != plan:
+                self._due[domain] = dict.fromkeys(CheckKind, now)
+            for kind, due in self._due[domain].items():  # An interval may have become shorter.
+                self._due[domain][kind] = min(due, now + self._times.of(kind))
+
+    def _now_due(self, now: float) -> Iterator[tuple[str, frozenset[CheckKind]]]:
+        for domain, dues in self._due.items():
+            kinds = frozenset(kind for kind, due in dues.items() if due <= now)
+            if kinds and domain not in self._busy:
+                yield domain, kinds
+
+    def _next(self) -> float:
+        waiting = (dues for domain, dues in self._due.items() if domain not in self._busy)
+        return min((due for dues in waiting for due in dues.values()), default=math.inf)
+
+    async def _inspect(self, plan: DomainPlan, kinds: frozenset[CheckKind]) -> None:
+        try:
+            found = await self._inspector.inspect(plan, kinds)
+        finally:
+            self._busy.discard(plan.domain)
+        if plan.domain not in self._plans:
+            return  # It is not configured any more.
+        self._book.take_in(plan, kinds, found)
+        self._book.show_lists(self._plans.values())
+        self._rest(plan, kinds)
+
+    def _rest(self, plan: DomainPlan, kinds: frozenset[CheckKind]) -> None:
+        """When these kinds are due again; at once where there is another plan by now."""
+        now, doubted = self._clock.now(), suspects(self._book.courses(plan.domain))
+        if self._plans[plan.domain] != plan:
+            return
+        for kind in kinds:
+            interval = self._times.of(kind)
+            due = next_run(plan.domain, interval, now)
+            soon = confirming_run(interval, now) if kind in doubted else due
+            self._due[plan.domain][kind] = min(due, soon)
