@@ -294,6 +294,7 @@ class Probe:
     token: str  # The signed tag, as it stands in the message.
     deadline: float  # Later than this after acceptance is late.
     give_up: float  # Later than this after acceptance is lost.
+    confirmation: bool = False  # Of a burst, outside the schedule.
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +310,8 @@ class Break(StrEnum):
     """How a submission ended without the reply that it was waiting for."""
 
     NAME_ERROR = "name_error"  # The relay's name could not be resolved.
-    REFUSED = "refused"  # Connection refused, or the network says it is unreachable.
+    REFUSED = "refused"  # By the relay's own address.
+    NO_ROUTE = "no_route"  # The network says that the relay is unreachable.
     TIMED_OUT = "timed_out"
     LOST = "lost"  # Reset or closed.
     TLS_FAILED = "tls_failed"  # Handshake, certificate, or STARTTLS not offered or refused.

@@ -19,7 +19,7 @@ def reason_of(attempt: Attempt) -> Reason | None:
     match attempt.broken:
         case Break.NAME_ERROR:
             return Reason.DNS_ERROR
-        case Break.REFUSED:
+        case Break.REFUSED | Break.NO_ROUTE:
             return Reason.CONNECT_REFUSED
         case Break.TIMED_OUT:
             silent = limit_reason(attempt.phase, greeted=_greeted(attempt))
@@ -100,7 +100,13 @@ def evidence(attempt: Attempt) -> str:
             return f"the server broke the protocol in {_spoken(attempt.phase)}: {attempt.detail}"
         case Break.LOCAL | None:
             return f"the prober itself failed in {_spoken(attempt.phase)}: {attempt.detail}"
-        case Break.NAME_ERROR | Break.REFUSED | Break.TLS_FAILED | Break.NO_MECHANISM:
+        case (
+            Break.NAME_ERROR
+            | Break.REFUSED
+            | Break.NO_ROUTE
+            | Break.TLS_FAILED
+            | Break.NO_MECHANISM
+        ):
             return attempt.detail
         case _:
             assert_never(attempt.broken)

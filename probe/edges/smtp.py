@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 _QUIT_LIMIT = 5.0
 _LINES = 500  # Of one reply; the library reads them all again with each packet.
-_UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
+_NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 
 
 class SmtpSubmitter:
@@ -202,8 +202,10 @@ def _translated(error: OSError | SMTPException, phase: Phase) -> tuple[Break, st
             return Break.TIMED_OUT, ""
         case ConnectionResetError() | ConnectionAbortedError():
             return Break.LOST, "reset by the server"
-        case OSError() if phase is Phase.CONNECT and error.errno in _UNREACHABLE:
-            return Break.REFUSED, os.strerror(error.errno).lower()
+        case ConnectionRefusedError() if phase is Phase.CONNECT:
+            return Break.REFUSED, "connection refused"
+        case OSError() if phase is Phase.CONNECT and error.errno in _NO_ROUTE:
+            return Break.NO_ROUTE, os.strerror(error.errno).lower()
         case OSError() if phase not in (Phase.DNS, Phase.CONNECT):
             return Break.LOST, str(error)
         case _:

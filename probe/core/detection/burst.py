@@ -1,0 +1,121 @@
+"""Which probes to send beside the schedule: to confirm a suspicion, to decide, to see the end.
+
+Every probe of ours is mail in somebody's queue, so they are few: 24 a minute for a node and 60 a
+minute over all, of which a third is kept for deciding and rechecking.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+
+from probe.core.model import RouteKey
+
+SIZE = 12  # Probes of a burst,
+SIBLING_SIZE = 4  # and beside them on a sibling, for comparison.
+PACE = 1.0  # s between two probes of a burst.
+MOST_DECIDING = 60  # Probes that are spent on one question.
+
+_MINUTE = 60.0
+_PER_NODE, _IN_ALL, _KEPT = 24, 60, 20
+
+NodeName = tuple[str, str]  # relay, node
+
+
+@dataclass(slots=True)
+class _Burst:
+    """What is still to be sent of one burst."""
+
+    keys: deque[RouteKey]
+    due: float
+
+
+@dataclass(slots=True)
+class _Spent:
+    """What was sent within the last minute."""
+
+    moments: deque[float] = field(default_factory=deque)
+
+    def count(self, now: float) -> int:
+        while self.moments and self.moments[0] <= now - _MINUTE:
+            self.moments.popleft()
+        return len(self.moments)
+
+
+class Bursts:
+    """Plans what is sent, and keeps it within bounds."""
+
+    def __init__(self) -> None:
+        self._active: dict[NodeName, _Burst] = {}
+        self._siblings: dict[NodeName, _Burst] = {}
+        self._began: dict[NodeName, float] = {}
+        self._by_node: dict[NodeName, _Spent] = {}
+        self._all = _Spent()
+        self._decided = 0  # Probes spent on the open question.
+        self._deciding_due = 0.0
+        self._turn = 0
+
+    def began(self, node: NodeName) -> float:
+        """When the newest burst on this node began."""
+        return self._began.get(node, float("-inf"))
+
+    def suspect(
+        self, node: NodeName, routes: Sequence[RouteKey], sibling: RouteKey | None, now: float
+    ) -> None:
+        """Confirm a suspicion on a node: over its routes in turn, which begin with the suspect."""
+        self._began[node] = now
+        self._active[node] = _Burst(deque(islice(cycle(routes), SIZE)), now)
+        if sibling is not None:
+            self._siblings[node] = _Burst(deque([sibling] * SIBLING_SIZE), now + PACE / 2)
+
+    def calm(self, node: NodeName) -> None:
+        """Nothing is open about this node any more, or it is known what is wrong."""
+        self._active.pop(node, None)
+        self._siblings.pop(node, None)
+
+    def settled(self) -> None:
+        """No question is open."""
+        self._decided = 0
+
+    def due(self, now: float, ranked: Iterable[NodeName]) -> Iterator[RouteKey]:
+        """What of the bursts is to be sent now, for the most suspicious node first."""
+        for node in ranked:
+            for bursts in (self._active, self._siblings):
+                burst = bursts.get(node)
+                if burst is None or burst.due > now:
+                    continue
+                if self._all.count(now) >= _IN_ALL - _KEPT:
+                    return
+                key = burst.keys[0]
+                if self._take(key, now):
+                    burst.keys.popleft()
+                    burst.due = max(burst.due + PACE, now + PACE / 2)
+                    yield key
+                if not burst.keys:
+                    del bursts[node]
+
+    def deciding(self, now: float, routes: Sequence[RouteKey]) -> Iterator[RouteKey]:
+        """A probe on one of the routes in which two explanations differ, if it is time for it."""
+        if not routes or now < self._deciding_due or self._decided >= MOST_DECIDING:
+            return
+        self._turn += 1
+        key = routes[self._turn % len(routes)]
+        self._deciding_due = now + PACE
+        if self._take(key, now):
+            self._decided += 1
+            yield key
+
+    def recheck(self, now: float, key: RouteKey) -> Iterator[RouteKey]:
+        """A probe to see whether it is over."""
+        if self._take(key, now):
+            yield key
+
+    def _take(self, key: RouteKey, now: float) -> bool:
+        spent = self._by_node.setdefault((key.relay, key.node), _Spent())
+        if spent.count(now) >= _PER_NODE or self._all.count(now) >= _IN_ALL:
+            return False
+        spent.moments.append(now)
+        self._all.moments.append(now)
+        return True

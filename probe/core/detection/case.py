@@ -1,0 +1,213 @@
+"""A case: a component that is named, from its first failure until its recovery is proven."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from probe.core.component import CONFIRMED_AFTER, HELD_AFTER, Component, Fault
+from probe.core.detection.localise import is_clear
+from probe.core.detection.observation import (
+    DESIGN_SHARE,
+    EVERYBODY,
+    Observation,
+    Weight,
+)
+from probe.core.detection.share import failing_share
+from probe.core.incident import Share
+
+STEADY = 10.0  # s that the reason to page must hold without a break,
+FRESH = 12.0  # and the newest failure may be this old (s).
+LEAST_FAILURES = 3
+
+_CLOSED, _CLOSED_HARD = 7.0, 4.6  # nats of evidence that it is over.
+_LEAST_SHARE, _MOST_SHARE = 0.08, 0.5  # Between these is the share that the evidence assumes.
+_DRAINED = 60.0  # s without a late arrival after which no backlog is draining any more.
+_RECENT = 20  # Failures by which the faults are told.
+_NOTABLE = 0.1  # Of them this share makes a fault.
+_INTERMITTENT = 0.9
+
+
+@dataclass(slots=True)
+class Run:
+    """What a node did last."""
+
+    failures: int = 0  # In a row.
+    first: float = 0.0  # When the first of them was launched.
+    newest: float = 0.0  # When the last of them was known.
+    held: bool = True  # All of them were accepted, and did not come.
+    good: int = 0  # Successes since the last failure.
+    last_failed: float = -math.inf  # When the last that failed was launched.
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An observation with what it counts at this moment."""
+
+    observation: Observation
+    weight: Weight
+
+    @property
+    def good(self) -> bool:
+        """Whether it came, as quickly as it should."""
+        return self.weight.odds == 0.0 and self.weight.blames == EVERYBODY
+
+    @property
+    def failed(self) -> bool:
+        """Whether this is hardly how it goes when all is well."""
+        return is_clear(self.weight)
+
+
+@dataclass(slots=True)
+class Assessment:
+    """What all that was seen of a component amounts to."""
+
+    runs: dict[str, Run] = field(default_factory=dict)  # By node.
+    outcomes: list[bool] = field(default_factory=list)  # Whether it failed, in order.
+    failures: list[Seen] = field(default_factory=list)
+    separate: float = 0.0  # The sum of evidence (nats), of which each run of failures counts once.
+    last_failed: float = -math.inf  # When the last that failed was launched.
+    good: int = 0  # Successes launched after it.
+    waiting: bool = False  # Something is missing for longer than it should.
+    drained: float = -math.inf  # When the last late one arrived.
+
+    @property
+    def share(self) -> Share | None:
+        """The failing share."""
+        return failing_share(self.outcomes)
+
+    def faults(self) -> list[Fault]:
+        """What is wrong, the most frequent first, by the newest failures."""
+        recent = self.failures[-_RECENT:]
+        counts = Counter(self._fault(seen) for seen in recent)
+        held = [seen.observation for seen in recent if self._fault(seen) is Fault.HOLDING]
+        if held and 2 * sum(one.arrived is not None for one in held) >= len(held):
+            counts[Fault.LATE] = counts.pop(Fault.HOLDING)
+        order = list(Fault)
+        notable = [fault for fault, n in counts.items() if n >= _NOTABLE * len(recent)]
+        return sorted(notable, key=lambda fault: (-counts[fault], order.index(fault)))
+
+    def _fault(self, seen: Seen) -> Fault:
+        if seen.observation.failure is not None:
+            return seen.observation.failure.fault
+        if seen.observation.accepted is not None:
+            return Fault.HOLDING
+        slow = (one.observation.failure for one in self.failures)
+        answered = any(one is not None and one.fault is Fault.SLOW for one in slow)
+        return Fault.SLOW if answered else Fault.UNREACHABLE
+
+    def persists(self, now: float) -> bool:
+        """Whether a node fails without a success for longer than a restart takes."""
+        return any(
+            run.failures >= LEAST_FAILURES
+            and now - run.first >= (HELD_AFTER if run.held else CONFIRMED_AFTER)
+            and now - run.newest < FRESH
+            for run in self.runs.values()
+        )
+
+    def is_over(self, now: float) -> bool:
+        """Whether enough has come through since the last failure, and no backlog is draining."""
+        if self.waiting or now - self.drained < _DRAINED:
+            return False
+        if any(run.failures for run in self.runs.values()):
+            return False
+        assumed = min(max(self.share.low if self.share else 0.0, _LEAST_SHARE), _MOST_SHARE)
+        needed = _CLOSED_HARD if assumed == _MOST_SHARE else _CLOSED
+        return -math.log(1.0 - assumed) * self.good >= needed
+
+    def recovered(self) -> list[str]:
+        """The nodes that are well again, while others are not."""
+        assumed = self.share.low if self.share else 0.0
+        if assumed < _MOST_SHARE:
+            return []
+        least = math.ceil(_CLOSED_HARD / -math.log(1.0 - _MOST_SHARE))
+        well = [node for node, run in self.runs.items() if run.good >= least]
+        return well if len(well) < len(self.runs) else []
+
+
+def assess(seen: Iterable[Seen], now: float) -> Assessment:
+    """Look at all observations of a component, in the order of their slots."""
+    found = Assessment()
+    failing = False  # The last outcome of the component was a failure.
+    for one in seen:
+        watched = one.observation
+        run = found.runs.setdefault(watched.key.node, Run())
+        if one.failed:
+            fresh = not failing and not run.failures
+            found.separate += one.weight.nats() if fresh else 0.0
+            failing = True
+            found.outcomes.append(True)
+            found.failures.append(one)
+            found.last_failed, found.good = watched.slot, 0
+            found.waiting = found.waiting or watched.failure is None
+            _fail(run, watched, now)
+            if _was_held(watched) and watched.arrived is not None:
+                found.drained = max(found.drained, watched.arrived)
+        elif one.good:
+            failing = False
+            found.separate = max(0.0, found.separate + math.log(1.0 - DESIGN_SHARE))
+            found.outcomes.append(False)
+            found.good += 1
+            run.failures, run.good = 0, run.good + 1
+    return found
+
+
+def _fail(run: Run, watched: Observation, now: float) -> None:
+    held = _was_held(watched)
+    if not run.failures:
+        run.first, run.held = watched.slot, True
+    run.failures += 1
+    run.held = run.held and held
+    run.good = 0
+    run.newest = now if watched.failure is None else max(run.newest, watched.known)
+    run.last_failed = watched.slot
+
+
+def _was_held(watched: Observation) -> bool:
+    if watched.failure is None:
+        return watched.accepted is not None
+    return watched.failure.fault is Fault.HOLDING
+
+
+@dataclass(slots=True)
+class Case:
+    """A component that is named, or several between which nothing is decided."""
+
+    component: Component
+    opened: float
+    since: float  # When its first failure was launched.
+    blames: int  # The kinds of its names, as bits.
+    alternatives: tuple[Component, ...] = ()
+    tie: bool = False
+    faults: dict[Fault, float] = field(default_factory=dict)  # Since when; the leading one first.
+    share: Share | None = None
+    confirmed: float | None = None
+    steady: float | None = None  # Since when there has been reason to page.
+    rechecked: float = -math.inf
+
+    def update(self, found: Assessment, now: float, threshold: float) -> None:
+        """Take in what was found; what cannot be told any more stays as it was."""
+        share = found.share
+        if share is not None:
+            self.share = share
+        if faults := found.faults():
+            firsts = {fault: self.faults.get(fault, now) for fault in faults}
+            if not self.faults:
+                firsts = dict.fromkeys(faults, self.since)
+            if self.share is not None and self.share.high < _INTERMITTENT:
+                firsts[Fault.INTERMITTENT] = self.faults.get(Fault.INTERMITTENT, now)
+            self.faults = firsts
+        self._confirm(found, now, threshold)
+
+    def _confirm(self, found: Assessment, now: float, threshold: float) -> None:
+        persists = found.persists(now)
+        if not (persists or found.separate >= threshold):
+            self.steady = None
+            return
+        if self.steady is None:
+            self.steady = now
+        held = persists and Fault.HOLDING in self.faults
+        if self.confirmed is None and (held or now - self.steady >= STEADY):
+            self.confirmed = now

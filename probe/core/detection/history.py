@@ -1,0 +1,305 @@
+"""The observations of the last hour, kept true while more becomes known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from probe.core.change import Arrived, Change, Copied, Judged
+from probe.core.component import Fault, fault_of
+from probe.core.detection.baseline import Baselines
+from probe.core.detection.lesson import Lesson, Lessons
+from probe.core.detection.observation import (
+    EVERYBODY,
+    MAILBOX_ONLY,
+    SUCCESS,
+    TAKEN,
+    Failure,
+    Observation,
+    Weight,
+    blamed,
+)
+from probe.core.model import Attempt, Break, Phase, Probe, Reason
+from probe.core.outcome import evidence, reason_of, slowness
+from probe.core.quota import says_full
+from probe.core.record import Bad, Good, Record, Unknown
+from probe.core.sight import Sight
+
+KEPT = 3600.0  # s
+MOST = 20_000  # Observations.
+ABNORMAL = 0.001  # The share of mail that is slower than what still counts as on time.
+
+_BEFORE_220 = frozenset({Phase.DNS, Phase.CONNECT, Phase.GREETING})
+_FACTS = frozenset(
+    {
+        Fault.BOUNCING,
+        Fault.MISFILING,
+        Fault.DUPLICATING,
+        Fault.ALTERING,
+        Fault.UNAUTHENTICATED,
+    }
+)
+
+
+class History:
+    """Turns what happens to probes into observations."""
+
+    def __init__(self, sights: Mapping[str, Sight], baselines: Baselines, lessons: Lessons) -> None:
+        """`sights`: what could be seen of each mailbox, kept up to date by the caller."""
+        self.slow_after = 5.0  # s over its normal that a phase is slow.
+        self.fact_odds = 1e6
+        self.observations: list[Observation] = []  # In the order of their slots.
+        self.submitting: dict[int, Observation] = {}
+        self.amended = False  # One that was settled counts otherwise now.
+        self.answered = float("-inf")  # When anything outside answered us for the last time.
+        self._known: dict[int, Observation] = {}
+        self._sights = sights
+        self._baselines = baselines
+        self._lessons = lessons
+
+    # ---- what happens
+
+    def launched(self, probe: Probe) -> None:
+        """A probe is about to be submitted."""
+        one = Observation(
+            probe.sequence,
+            probe.route,
+            probe.launched,
+            probe.deadline,
+            scheduled=not probe.confirmation,
+        )
+        self.observations.append(one)
+        self._known[probe.sequence] = self.submitting[probe.sequence] = one
+
+    def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
+        """A submission has come to a phase, or pauses (None)."""
+        if (one := self.submitting.get(sequence)) is not None:
+            if one.phase in (Phase.CONNECT, Phase.DNS) and phase is not None:
+                self.answered = max(self.answered, moment)
+            one.phase, one.since = phase, moment
+
+    def attempted(self, sequence: int, attempt: Attempt, learned: str) -> None:
+        """A submission has ended; `learned` is the node that its greeting told."""
+        one = self.submitting.pop(sequence, None)
+        if one is None:
+            return
+        one.phase = None
+        if learned:
+            one.key = replace(one.key, node=learned)
+        if attempt.reply is not None or attempt.broken is Break.REFUSED:
+            self.answered = max(self.answered, attempt.ended)
+        self._time(one, attempt)
+        reason = reason_of(attempt)
+        if reason is None or reason is Reason.ACK_LOST:
+            one.accepted = attempt.dot if reason else attempt.ended
+            one.reply = evidence(attempt)
+            self._slow(one, attempt)
+        elif (failure := failure_of(reason, attempt)) is not None:
+            self._fail(one, failure, attempt.ended)
+        if one.settled:
+            self._settle(one)
+
+    def changed(self, change: Change) -> None:
+        """The ledger has decided something."""
+        one = self._known.get(change.record.probe.sequence)
+        if one is None:
+            return
+        for event in change.events:
+            match event:
+                case Arrived(sighting):
+                    one.arrived = sighting.seen
+                case Copied(sighting):
+                    self._copied(one, sighting.seen)
+                case Judged(verdict):
+                    self._judged(one, change.record, verdict)
+                case _:
+                    pass
+
+    def forget(self, now: float) -> int:
+        """Let go of what is too old, or too much; how many observations that were."""
+        excess = len(self.observations) - MOST
+        count = 0
+        for one in self.observations:
+            if count >= excess and one.slot >= now - KEPT:
+                break
+            count += 1
+        if count < 64 and count < len(self.observations):  # In batches.
+            return 0
+        for one in self.observations[:count]:
+            self._known.pop(one.sequence, None)
+            self.submitting.pop(one.sequence, None)
+        del self.observations[:count]
+        return count
+
+    def spend(self, one: Observation) -> None:
+        """It belongs to an incident that is over."""
+        one.spent = True
+
+    # ---- what it counts
+
+    def weigh(self, one: Observation, now: float) -> Weight | None:
+        """What it counts at this moment; None: nothing."""
+        if one.settled:
+            return one.weight
+        if one.failure is not None:
+            return self._odds(one.failure, one)
+        if one.accepted is not None:
+            return self._awaited(one, now)
+        if one.phase is not None and now - one.since > self.limit(one):
+            return Weight(blamed(one.phase), 1.0 / self._baselines.failing_share(one.key.relay))
+        return None
+
+    def limit(self, one: Observation) -> float:
+        """How long the phase that it is in may take before it is slow (s)."""
+        if one.phase is None or one.phase is Phase.QUIT:
+            return float("inf")
+        key = one.key
+        return self._baselines.normal(key.relay, key.node, one.phase) + self.slow_after
+
+    def tail(self, one: Observation) -> float:
+        """The age that arriving mail on its way hardly exceeds (s)."""
+        return self._baselines.age(one.key.relay, one.key.mailbox, ABNORMAL)
+
+    def _awaited(self, one: Observation, now: float) -> Weight | None:
+        """By the age that it had when its mailbox was last read for certain."""
+        sight = self._sights.get(one.key.mailbox)
+        if sight is None or sight.proof is None or one.accepted is None:
+            return TAKEN
+        if sight.void((one.key.relay, one.key.node), one.accepted, now) is not None:
+            return TAKEN
+        age = sight.proof - one.accepted
+        if age <= 0.0:
+            return None
+        least = self._baselines.failing_share(one.key.relay)
+        arriving = self._baselines.outstanding(one.key.relay, one.key.mailbox, age)
+        return Weight(EVERYBODY, 1.0 / (least + (1.0 - least) * arriving))
+
+    def _odds(self, failure: Failure, one: Observation) -> Weight:
+        usual = 1.0 / self._baselines.failing_share(one.key.relay)
+        odds = max(usual, self.fact_odds) if failure.is_fact else usual
+        return Weight(failure.blames, odds)
+
+    # ---- what follows
+
+    def _fail(self, one: Observation, failure: Failure, now: float) -> None:
+        if one.failure is None:
+            one.known = now
+        one.failure = failure
+
+    def _slow(self, one: Observation, attempt: Attempt) -> None:
+        """It was taken; whether that took too long."""
+        for timed in attempt.phases:
+            if timed.phase is Phase.QUIT:
+                continue
+            normal = self._baselines.normal(one.key.relay, one.key.node, timed.phase)
+            if timed.seconds > normal + self.slow_after:
+                text = slowness(attempt, timed.phase)
+                self._fail(one, Failure(Fault.SLOW, blamed(timed.phase), text), attempt.ended)
+                return
+        if one.failure is not None and one.failure.fault is Fault.UNREACHABLE:
+            # It seemed to be so; but then it answered after all.
+            self._fail(one, replace(one.failure, fault=Fault.SLOW), attempt.ended)
+
+    def _time(self, one: Observation, attempt: Attempt) -> None:
+        well = (timed for timed in attempt.phases if _ended_well(timed.phase, attempt))
+        one.times = tuple((timed.phase, timed.seconds) for timed in well)
+
+    def _copied(self, one: Observation, seen: float) -> None:
+        if one.copied:
+            return
+        one.copied = True
+        text = "a second copy arrived"
+        self._fail(one, Failure(Fault.DUPLICATING, EVERYBODY, text, is_fact=True), seen)
+        one.known = seen
+        if one.settled:
+            self.amended = True
+            one.weight = self._odds(one.failure, one) if one.failure else None
+
+    def _judged(self, one: Observation, record: Record, verdict: Good | Bad | Unknown) -> None:
+        one.settled = True
+        match verdict:
+            case Good():
+                age = (record.arrived or 0.0) - record.since
+                one.on_time = age <= self.tail(one)
+            case Bad(reason):
+                self._judged_bad(one, record, reason)
+            case Unknown():
+                pass
+        if one.sequence not in self.submitting:
+            self._settle(one)
+
+    def _judged_bad(self, one: Observation, record: Record, reason: Reason) -> None:
+        greeted = one.phase not in _BEFORE_220
+        if one.failure is None or reason in (Reason.OVERDUE, Reason.BOUNCED):
+            fault = fault_of(reason, greeted=greeted)
+            if fault is not None:
+                blames = EVERYBODY if one.phase is None else blamed(one.phase)
+                fact = fault in _FACTS
+                failure = Failure(fault, blames, _words(reason, one, record), is_fact=fact)
+                moment = record.arrived if record.arrived is not None else one.since
+                self._fail(one, failure, max(moment, record.since + self._lasted(one, reason)))
+
+    def _lasted(self, one: Observation, reason: Reason) -> float:
+        return one.deadline if reason in (Reason.OVERDUE, Reason.ACK_LOST) else 0.0
+
+    def _settle(self, one: Observation) -> None:
+        """Nothing changes it any more, but for a copy."""
+        if one.failure is not None:
+            one.weight = self._odds(one.failure, one)
+        elif one.arrived is not None:
+            one.weight = SUCCESS if one.on_time else None
+        else:
+            one.weight = TAKEN if one.accepted is not None else None
+        self._lessons.add(one.key.relay, self._lesson(one))
+
+    def _lesson(self, one: Observation) -> Lesson:
+        failure, delay = one.failure, None
+        if one.arrived is not None and one.accepted is not None and failure is None:
+            delay = max(0.0, one.arrived - one.accepted)
+        judged = one.weight is not None and one.weight is not TAKEN
+        failed = failure is not None and not failure.is_fact and failure.blames != MAILBOX_ONLY
+        return Lesson(
+            slot=one.slot,
+            failed=failed if one.scheduled and judged else None,
+            mailbox=one.key.mailbox,
+            delay=delay,
+            node=one.key.node,
+            times=one.times,
+        )
+
+
+def failure_of(reason: Reason, attempt: Attempt) -> Failure | None:
+    """What the end of a submission says; None where it is our own fault."""
+    reply = attempt.reply
+    if reply is not None and says_full(reply.enhanced, reply.code):
+        return Failure(Fault.FULL, MAILBOX_ONLY, evidence(attempt))
+    greeted = any(timed.phase is Phase.GREETING for timed in attempt.phases)
+    ended_there = attempt.phase in _BEFORE_220
+    fault = fault_of(reason, greeted=greeted and not ended_there)
+    if fault is None:
+        return None
+    local = attempt.broken in (Break.TIMED_OUT, Break.NAME_ERROR, Break.NO_ROUTE)
+    nowhere = attempt.phase in (Phase.DNS, Phase.CONNECT)
+    return Failure(fault, blamed(attempt.phase), evidence(attempt), is_local=local and nowhere)
+
+
+def _ended_well(phase: Phase, attempt: Attempt) -> bool:
+    if phase is not attempt.phase:
+        return True
+    return attempt.reply is not None and attempt.reply.code < 400
+
+
+def _words(reason: Reason, one: Observation, record: Record) -> str:
+    match reason:
+        case Reason.OVERDUE:
+            return f"{one.reply}, and it was not there {one.deadline:g} s later"
+        case Reason.ACK_LOST:
+            return "no reply to the final dot came, and no message either"
+        case Reason.BOUNCED:
+            return f"{one.reply}, and it was returned"
+        case Reason.JUNK:
+            return "it came into the junk folder"
+        case Reason.CONTENT:
+            return "it came back different"
+        case _:
+            return f"no answer in time in the phase {one.phase}"
