@@ -52,7 +52,8 @@ lock: .venv-lock/.done ## choose the newest versions anew, and write requirement
 servers:
 	@.ci/install-packages /usr/lib/postfix/sbin/master=postfix /usr/sbin/dovecot=dovecot-imapd \
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
-	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd
+	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
+	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound
 
 .PHONY: clean
 clean: ## remove what was installed and built here; Debian packages stay

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import CancelledError
+from typing import assert_never
 
 import dns.rdata
 import dns.rdataclass
@@ -46,8 +47,7 @@ class Bridge:
         answer = Answer(question, Reply.SILENT, detail=f"it needs more than {MAX_QUESTIONS}")
         if self._left >= 0:
             answer = self._put(question)
-        # A record that may be an alias is a courtesy of checkdmarc: nothing depends on it.
-        if not self.unanswered and kind is not RecordKind.CNAME:
+        if not self.unanswered and not _is_idle(answer):
             self.unanswered = unknown([answer])
         return answer
 
@@ -78,8 +78,23 @@ class Bridge:
                 raise dns.resolver.NXDOMAIN
             case Reply.NO_DATA:
                 raise dns.resolver.NoAnswer
-            case _:
+            case Reply.SILENT | Reply.FAILED | Reply.REFUSED | Reply.BROKEN:
+                if _is_idle(answer):
+                    raise dns.resolver.NoAnswer
                 raise dns.resolver.NoNameservers
+            case _:
+                assert_never(answer.reply)
+
+
+def _is_idle(answer: Answer) -> bool:
+    """Whether nothing depends on an answer.
+
+    checkdmarc asks whether a record is an alias, out of courtesy. And a server that will not speak
+    of a top level domain has only zones of its own: it says nothing of a policy up there.
+    """
+    kind, labels = answer.question.kind, answer.question.name.count(".") + 1
+    is_top = answer.question.name.startswith("_dmarc.") and labels == 2
+    return kind is RecordKind.CNAME or (is_top and answer.reply is Reply.REFUSED)
 
 
 def _rdata(kind: RecordKind, record: str) -> dns.rdata.Rdata:

@@ -63,8 +63,7 @@ class DnsRecords:
                     qname, question.kind.value, raise_on_no_answer=False, search=False
                 )
         except dns.resolver.NXDOMAIN as error:
-            [response] = list(error.kwargs["responses"].values())[-1:]
-            return _absent(question, response)
+            return _absent(question, error, resolver)
         except dns.exception.DNSException as error:
             return _failed(question, error)
         except TimeoutError:
@@ -86,7 +85,7 @@ class DnsRecords:
 
 def _answered(question: Question, found: dns.resolver.Answer) -> Answer:
     response = found.response
-    server = f"{found.nameserver}:{found.port}"
+    server = f"{found.nameserver}@{found.port}"
     if response.flags & dns.flags.TC:
         return Answer(question, Reply.BROKEN, detail=f"{server} said: truncated, over TCP too")
     records = tuple(map(_WRITTEN[question.kind], found.rrset or ()))
@@ -102,10 +101,15 @@ def _answered(question: Question, found: dns.resolver.Answer) -> Answer:
     )
 
 
-def _absent(question: Question, response: dns.message.QueryMessage) -> Answer:
+def _absent(
+    question: Question, error: dns.resolver.NXDOMAIN, resolver: dns.asyncresolver.Resolver
+) -> Answer:
+    """The answer that there is no such name; dnspython does not tell which server gave it."""
+    [*_, response] = error.kwargs["responses"].values()
     return Answer(
         question,
         Reply.NO_NAME,
+        server=" or ".join(str(each).removeprefix("Do53:") for each in resolver.nameservers[:4]),
         authoritative=bool(response.flags & dns.flags.AA),
         aliases=_aliases(response.resolve_chaining()),
     )
@@ -120,8 +124,8 @@ def _failed(question: Question, error: dns.exception.DNSException) -> Answer:
 
 
 def _reply(error: dns.exception.DNSException, reasons: list[object]) -> Reply:
-    if any(isinstance(why, str) for why in reasons):  # The name of a response code.
-        return Reply.REFUSED
+    if codes := [why for why in reasons if isinstance(why, str)]:
+        return Reply.REFUSED if set(codes) == {"REFUSED"} else Reply.FAILED
     silent = dns.exception.Timeout, OSError, EOFError
     if isinstance(error, dns.exception.Timeout) or all(isinstance(w, silent) for w in reasons):
         return Reply.SILENT

@@ -92,7 +92,7 @@ def _read_spf(domain: str, bridge: Bridge) -> SpfReading:
 
 def _includes(parsed: dict[str, Any]) -> Iterator[str]:
     """The domains that a parsed record includes or redirects to, and theirs."""
-    terms = [each for each in parsed["mechanisms"] if each["mechanism"] == "include"]
+    terms = [each for each in parsed.get("mechanisms", []) if each["mechanism"] == "include"]
     names = [(each["value"], each.get("parsed")) for each in terms]
     if redirect := parsed.get("redirect"):
         names.append((redirect["domain"], redirect.get("parsed")))

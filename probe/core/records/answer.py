@@ -32,11 +32,12 @@ class Reply(StrEnum):
     NO_NAME = "no_name"  # The name does not exist.
     LOOP = "loop"  # The name is an alias that never ends: nobody can have the records.
     SILENT = "silent"  # No server answered in time, or could be reached.
-    REFUSED = "refused"  # A server answered, and would not say (SERVFAIL, REFUSED and so on).
+    FAILED = "failed"  # A server answered that it cannot say (SERVFAIL, and what is as rare).
+    REFUSED = "refused"  # A server answered that it will not say.
     BROKEN = "broken"  # What came was no proper answer: garbage, or cut short over TCP too.
 
 
-_SAYS_NOTHING = frozenset({Reply.SILENT, Reply.REFUSED, Reply.BROKEN})
+_SAYS_NOTHING = frozenset({Reply.SILENT, Reply.FAILED, Reply.REFUSED, Reply.BROKEN})
 
 
 @dataclass(frozen=True, slots=True)

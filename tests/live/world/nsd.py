@@ -41,10 +41,18 @@ ns A {address}
 class Nsd(Server):
     """An NSD of its own; records live for a second where they do not say otherwise."""
 
-    def __init__(self, world: World, zones: Mapping[str, str], name: str = "nsd") -> None:
+    def __init__(
+        self,
+        world: World,
+        zones: Mapping[str, str],
+        name: str = "nsd",
+        *,
+        address: str = LOOPBACK,
+        port: int | None = None,
+    ) -> None:
         super().__init__(world.folder(name), binary="/usr/sbin/nsd", package="nsd")
-        self.address = LOOPBACK
-        self.port = world.port()
+        self.address = address
+        self.port = port or world.port(address)
         self._zones = dict(zones)
         self._serials = dict.fromkeys(zones, 1)
 
