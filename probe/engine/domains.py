@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from probe.core.component import Component, Fault, Kind, Named
 from probe.core.records.check import Check, CheckKind, DomainPlan
 from probe.core.records.history import Courses, DnsFault, faults, suspects
 from probe.core.records.timetable import DnsTimes, confirming_run, first_run, next_run
@@ -18,6 +19,8 @@ from probe.ports_dns import DomainInspector
 TURN = 5.0  # s: the longest sleep between two turns.
 
 Selectors = Callable[[str], Collection[str]]
+Declare = Callable[[Component, tuple[Named, ...] | None], None]
+"""Takes what is wrong with a sender; None where its domain is not checked any more."""
 
 
 class Domains:
@@ -29,12 +32,14 @@ class Domains:
         book: DomainBook,
         *,
         selectors: Selectors,
+        declare: Declare,
         clock: Clock,
     ) -> None:
-        """`selectors`: those that were seen in mail of a domain."""
+        """`selectors`: those seen in mail of a domain; `declare` is told of senders at fault."""
         self._inspector = inspector
         self._book = book
         self._selectors = selectors
+        self._declare = declare
         self._clock = clock
         self._origins: Sequence[SenderDomain] = ()
         self._dnsbls: tuple[str, ...] = ()
@@ -68,12 +73,14 @@ class Domains:
         self, origins: Sequence[SenderDomain], times: DnsTimes, dnsbls: tuple[str, ...]
     ) -> None:
         """From now on these are the senders' domains; what is new in a plan is looked at soon."""
+        former = self._origins
         self._origins, self._dnsbls, self._times = origins, dnsbls, times
         for gone in self._plans.keys() - {one.domain for one in origins if one.checked}:
             del self._plans[gone], self._due[gone]
             self._book.drop(gone)
         self._plan()
         self._book.show_lists(self._plans.values())
+        self._declare_all(former)
 
     async def run(self, beat: Beat) -> None:
         """Turn for ever: begin what is due, or sleep until something is."""
@@ -93,6 +100,28 @@ class Domains:
         async with asyncio.TaskGroup() as group:
             for plan in self._plans.values():
                 group.create_task(self._inspect(plan, frozenset(CheckKind)))
+
+    # ---- what follows
+
+    def _declare_all(self, former: Sequence[SenderDomain] = ()) -> None:
+        """Say of each sender what is wrong with it; of `former` ones that are gone, that they are.
+
+        What failed before a restart is a fault from the beginning on, as it was.
+        """
+        senders = {one.sender for one in self._origins if one.checked}
+        for gone in {one.sender for one in former} - senders:
+            self._declare(Component(Kind.SENDER, sender=gone), None)
+        for sender in sorted(senders):
+            self._declare(Component(Kind.SENDER, sender=sender), self._named(sender))
+
+    def _named(self, sender: str) -> tuple[Named, ...]:
+        found = self.faults(sender)
+        if not found:
+            return ()
+        now = self._clock.now()
+        ahead = self._clock.wall(now) - now
+        evidence = tuple(fault.sentence for fault in reversed(found))
+        return (Named(Fault.DNS, found[0].since - ahead, evidence),)
 
     # ---- when
 
@@ -129,6 +158,7 @@ class Domains:
             return  # It is not configured any more.
         self._book.take_in(plan, kinds, found)
         self._book.show_lists(self._plans.values())
+        self._declare_all()
         self._rest(plan, kinds)
 
     def _rest(self, plan: DomainPlan, kinds: frozenset[CheckKind]) -> None:

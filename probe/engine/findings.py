@@ -28,6 +28,7 @@ class Findings:
         self._faults: dict[str, MailboxFaults] = {}
         self._named: dict[str, tuple[Named, ...]] = {}
         self._states: dict[str, tuple[State, float]] = {}  # And since when.
+        self._declared: dict[Component, tuple[tuple[Named, ...], float]] = {}  # Likewise.
 
     # ---- what happens
 
@@ -61,6 +62,17 @@ class Findings:
         self._of(mailbox).failed(folder, self._clock.now(), why)
         self._look(mailbox)
 
+    def declare(self, component: Component, faults: tuple[Named, ...] | None) -> None:
+        """What others know to be wrong with a component; None: it is not looked at any more."""
+        if faults is None:
+            self._declared.pop(component, None)
+            return
+        before, since = self._declared.get(component, ((), self._clock.now()))
+        if bool(before) != bool(faults):
+            since = self._clock.now()
+        self._declared[component] = faults, since
+        self._metrics.diagnosed(self._declared_status(component))
+
     def refresh(self) -> None:
         """Time has passed; what is not configured any more is forgotten."""
         for gone in self._states.keys() - self._sights.keys():
@@ -68,6 +80,8 @@ class Findings:
                 known.pop(gone, None)
         for mailbox in self._sights:
             self._look(mailbox)
+        for component in self._declared:  # They are confirmed in time.
+            self._metrics.diagnosed(self._declared_status(component))
 
     # ---- what is asked
 
@@ -78,7 +92,8 @@ class Findings:
     def components(self) -> tuple[ComponentStatus, ...]:
         """Every component, healthy ones too."""
         known = sorted(mailbox for mailbox in self._states if mailbox in self._sights)
-        return tuple(self._status(mailbox) for mailbox in known)
+        declared = (self._declared_status(component) for component in sorted(self._declared))
+        return (*declared, *(self._status(mailbox) for mailbox in known))
 
     def _refused(self, probe: Probe, text: str) -> None:
         mailbox = probe.route.mailbox
@@ -111,17 +126,27 @@ class Findings:
         self._metrics.diagnosed(self._status(mailbox))
 
     def _status(self, mailbox: str) -> ComponentStatus:
+        component = Component(Kind.MAILBOX, mailbox=mailbox)
         state, since = self._states[mailbox]
+        return self._told(component, state, since, self._named[mailbox])
+
+    def _declared_status(self, component: Component) -> ComponentStatus:
+        faults, since = self._declared[component]
+        return self._told(component, state_of(faults, blind=False), since, faults)
+
+    def _told(
+        self, component: Component, state: State, since: float, faults: tuple[Named, ...]
+    ) -> ComponentStatus:
         now = self._clock.now()
         return ComponentStatus(
-            component=Component(Kind.MAILBOX, mailbox=mailbox),
+            component=component,
             state=state,
             since=self._wall(since),
             faults=tuple(
                 FaultStatus(
                     one.fault, self._wall(one.since), one.confirmed(now), evidence=one.evidence
                 )
-                for one in self._named[mailbox]
+                for one in faults
             ),
         )
 

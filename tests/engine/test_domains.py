@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
+from probe.core.component import Fault, Named
 from probe.core.records.check import Check, CheckKind, CheckState, DomainPlan, Inspection, Listing
 from probe.core.records.timetable import DnsTimes
 from probe.core.sender_domain import SenderDomain
@@ -63,8 +64,13 @@ class World:
             clock=self.clock,
             notes=dict(self.journal.notes),
         )
+        self.named: dict[str, tuple[Named, ...] | None] = {}
         self.domains = Domains(
-            self.dns, book, selectors=lambda name: self.learned.get(name, ()), clock=self.clock
+            self.dns,
+            book,
+            selectors=lambda name: self.learned.get(name, ()),
+            declare=lambda component, faults: self.named.update({component.sender: faults}),
+            clock=self.clock,
         )
         self.domains.follow(origins or (SHOP,), DnsTimes(300.0, 1800.0), ("bl.example",))
 
@@ -106,9 +112,14 @@ async def test_what_was_well_and_fails_is_named_within_one_interval() -> None:
             await world.clock.advance(1.0)
         assert world.clock.now() - broken <= 300.0
         assert world.faults() == [CheckKind.SPF]
+        [named] = world.named["shop"] or ()
+        assert named.fault is Fault.DNS
+        assert broken <= named.since <= world.clock.now() - 20.0
+        assert named.evidence == ("spf shop.example: It is so.",)
         world.dns.states.clear()
         await world.clock.advance(300.0)
         assert world.faults() == []
+        assert world.named == {"shop": ()}
 
 
 async def test_what_was_never_well_is_no_fault() -> None:
@@ -179,6 +190,7 @@ async def test_a_reload_takes_domains_in_and_out() -> None:
         assert world.domains.is_complete()
         assert world.faults() == []
         assert world.metrics.count("drop_domain", "shop.example") == 1
+        assert world.named == {"shop": None, "news": ()}
         count = len(world.dns.runs)
         await world.clock.advance(50.0)
         assert len(world.dns.runs) == count + 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from probe.core.change import Arrived, Change, Copied, Judged
+from probe.core.authenticity import Authenticity, Proof
+from probe.core.change import Arrived, Change, Copied, Judged, Vouched
 from probe.core.component import Fault, fault_of
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lesson, Lessons
@@ -112,6 +113,8 @@ class History:
                     self._copied(one, sighting.seen)
                 case Judged(verdict):
                     self._judged(one, change.record, verdict)
+                case Vouched(authenticity):
+                    self._vouched(one, authenticity)
                 case _:
                     pass
 
@@ -209,11 +212,25 @@ class History:
             return
         one.copied = True
         text = "a second copy arrived"
-        self._fail(one, Failure(Fault.DUPLICATING, EVERYBODY, text, is_fact=True), seen)
-        one.known = seen
+        self._amend(one, Failure(Fault.DUPLICATING, EVERYBODY, text, is_fact=True), seen)
+
+    def _vouched(self, one: Observation, authenticity: Authenticity) -> None:
+        """It arrived; whether it could be authenticated. What it failed by before stays."""
+        if authenticity.proof is not Proof.FAILS or one.arrived is None:
+            return
+        text = "; ".join(authenticity.evidence)
+        failure = Failure(Fault.UNAUTHENTICATED, EVERYBODY, text, is_fact=True)
+        if one.failure is not None:
+            failure = replace(one.failure, text=f"{one.failure.text}; {text}")
+        self._amend(one, failure, one.arrived)
+
+    def _amend(self, one: Observation, failure: Failure, moment: float) -> None:
+        """It failed after all, or in another way, as became known at this moment."""
+        self._fail(one, failure, moment)
+        one.known = moment
         if one.settled:
             self.amended = True
-            one.weight = self._odds(one.failure, one) if one.failure else None
+            one.weight = self._odds(failure, one)
 
     def _judged(self, one: Observation, record: Record, verdict: Good | Bad | Unknown) -> None:
         one.settled = True
