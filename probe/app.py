@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from probe.app_domains import SenderWatch
 from probe.app_mailbox import folders
 from probe.app_reload import Again, InForce, Reloader
 from probe.app_setup import Ground, Setup
@@ -18,20 +19,15 @@ from probe.core.ledger import Ledger
 from probe.core.model import Loop
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
-from probe.edges.dkim import DkimVerifier
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.resolver import DnsResolver
-from probe.edges.resolver_records import DnsRecords
 from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.books import Books
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
 from probe.engine.findings import Findings
 from probe.engine.inheritance import inherit
-from probe.engine.keyring import Keyring
 from probe.engine.learner import Learner
-from probe.engine.notary import Notary
-from probe.engine.notebook import Notebook
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
 from probe.engine.reaper import Reaper
@@ -132,12 +128,15 @@ class _Prober:
             settings.relays, books=self._books, metrics=self._metrics, clock=clock
         )
         resolver = DnsResolver(settings.resolvers)
-        self._notary = Notary(
-            DkimVerifier(),
-            Keyring(DnsRecords(resolver), clock),
+        self._senders = SenderWatch(
+            settings,
+            resolver=resolver,
             books=self._books,
-            notebook=Notebook(journal, clock, self._remembered.notes),
-            domains=settings.domains,
+            declare=self._findings.declare,
+            journal=journal,
+            metrics=self._metrics,
+            clock=clock,
+            notes=self._remembered.notes,
         )
         self._throttle = Throttle(settings.limits, clock)
         self._throttle.remember(self._remembered.launches)
@@ -172,6 +171,7 @@ class _Prober:
             desk=self._desk,
             journal=journal,
             clock=clock,
+            domains=self._senders.domains.status,
         )
         self._publisher = self._make_publisher()
         self._reloader = Reloader(
@@ -180,7 +180,7 @@ class _Prober:
             desk=self._desk,
             sender=self._sender,
             roster=self._roster,
-            notary=self._notary,
+            senders=self._senders,
             again=again,
             in_force=in_force,
         )
@@ -236,7 +236,7 @@ class _Prober:
             metrics=self._metrics,
             clock=self._clock,
             wakes=setup.wakes,
-            arrived=self._notary.arrived,
+            arrived=self._senders.notary.arrived,
         )
 
     def _make_publisher(self) -> Publisher:
@@ -274,7 +274,7 @@ class _Prober:
         reaper = Reaper(self._books)
         crew.start(Loop.SENDER, "slots", self._sender.run)
         crew.start(Loop.REAPER, "deadlines", reaper.run)
-        crew.start(Loop.INSPECTOR, "signatures", self._notary.run)
+        self._senders.start(crew)
         crew.start(Loop.PUBLISHER, "gauges", self._publisher.run)
         self._reloader.begin(crew, web)
 

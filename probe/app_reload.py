@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from probe.app_domains import SenderWatch
 from probe.app_mailbox import Watch, folders
 from probe.app_setup import Ground, Setup
 from probe.config import ConfigError, Settings, needs_restart
@@ -16,7 +17,6 @@ from probe.edges.web import BadCertificate, WebServer
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
 from probe.engine.inspector import Inspector
-from probe.engine.notary import Notary
 from probe.engine.providers import ProviderFinder
 from probe.engine.roster import Roster
 from probe.engine.sender import Sender
@@ -39,7 +39,7 @@ class Reloader:
         desk: Desk,
         sender: Sender,
         roster: Roster,
-        notary: Notary,
+        senders: SenderWatch,
         again: Again | None,
         in_force: InForce,
     ) -> None:
@@ -49,7 +49,7 @@ class Reloader:
         self._desk = desk
         self._sender = sender
         self._roster = roster
-        self._notary = notary
+        self._senders = senders
         self._again = again
         self._in_force = in_force
         self._inspector = self._make_inspector(None)
@@ -64,6 +64,7 @@ class Reloader:
             self._ground.metrics.add_sender(sender)
         for mailbox in self._setup.settings.mailboxes:
             self._ground.metrics.add_mailbox(mailbox)
+        self._senders.follow(self._setup.settings)
 
     def begin(self, crew: Crew, web: WebServer) -> None:
         """Start the loops of the first configuration."""
@@ -110,7 +111,6 @@ class Reloader:
         former, self._setup = self._setup, setup
         self._ground.resolver.follow(setup.settings.resolvers)
         setup.tell(self._desk)
-        self._notary.follow(setup.settings.domains)
         self._sender.follow(setup.courier)
         self._follow_nodes()
         books = self._ground.books

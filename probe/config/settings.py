@@ -50,6 +50,11 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     @property
+    def helo(self) -> str:
+        """What we call ourselves to mail servers that are not our relays."""
+        return self.relays[0].helo
+
+    @property
     def limits(self) -> Limits:
         """The limits of relays and mailboxes; the MX records of mailboxes may tell of more."""
         mailboxes = {mailbox.name: known_limit(mailbox) for mailbox in self.mailboxes}

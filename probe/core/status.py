@@ -8,6 +8,8 @@ from enum import StrEnum
 from probe.core.component import Component, Fault
 from probe.core.incident import Incident, Share
 from probe.core.model import RouteKey, State
+from probe.core.records.check import Check
+from probe.core.records.history import RecordChange
 
 MOST_RECENT = 60
 """How many verdicts of a route are shown."""
@@ -59,6 +61,15 @@ class ComponentStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainStatus:
+    """How the DNS of a sender's domain stands, by the last run of each check."""
+
+    domain: str
+    checks: tuple[Check, ...]
+    changes: tuple[RecordChange, ...]  # The last of each check; newest first.
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How everything stands, and since when (Unix time)."""
 
@@ -67,6 +78,7 @@ class Status:
     routes: tuple[RouteStatus, ...] = ()
     components: tuple[ComponentStatus, ...] = ()  # All of them, healthy ones too.
     incidents: tuple[Incident, ...] = ()  # Newest first, open and closed; moments are Unix times.
+    domains: tuple[DomainStatus, ...] = ()
     notices: tuple[str, ...] = ()  # What is wrong with the prober itself, in sentences.
 
 

@@ -142,8 +142,10 @@ def _restored(notes: Mapping[tuple[str, str], str]) -> dict[str, Courses]:
     """The courses that were written down, by domain."""
     found: dict[str, dict[Unit, Course]] = {}
     for (topic, name), text in notes.items():
-        named, course = unit_of(name), course_of(text)
-        if topic == _TOPIC and named is not None and course is not None:
-            domain, unit = named
+        named = unit_of(name)
+        if topic != _TOPIC or named is None:
+            continue
+        domain, unit = named
+        if (course := course_of(unit, text)) is not None:
             found.setdefault(domain, {})[unit] = course
     return {**found}

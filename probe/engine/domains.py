@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from probe.core.component import Component, Fault, Kind, Named
-from probe.core.records.check import Check, CheckKind, DomainPlan
-from probe.core.records.history import Courses, DnsFault, faults, suspects
+from probe.core.records.check import CheckKind, DomainPlan
+from probe.core.records.history import Courses, DnsFault, changes, faults, suspects
 from probe.core.records.timetable import DnsTimes, confirming_run, first_run, next_run
 from probe.core.sender_domain import SenderDomain, domain_plans
+from probe.core.status import DomainStatus
 from probe.engine.domain_book import DomainBook
 from probe.engine.supervisor import Beat
 from probe.ports import Clock
@@ -50,9 +51,12 @@ class Domains:
 
     # ---- what is asked
 
-    def checks(self) -> tuple[tuple[str, tuple[Check, ...]], ...]:
-        """By domain, in order, what the last run of each kind of check found."""
-        return tuple((domain, self._book.checks(domain)) for domain in sorted(self._plans))
+    def status(self) -> tuple[DomainStatus, ...]:
+        """How every domain stands, in order."""
+        return tuple(
+            DomainStatus(domain, self._book.checks(domain), changes(self._book.courses(domain)))
+            for domain in sorted(self._plans)
+        )
 
     def is_complete(self) -> bool:
         """Whether every check of every domain has been made."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, assert_never
 
 from probe.core.model import RouteKey, State
 from probe.core.record import Bad, Good, Unknown, Verdict
 from probe.core.standing import overall, standing
-from probe.core.status import Health, Mark, RouteStatus, Status
+from probe.core.status import DomainStatus, Health, Mark, RouteStatus, Status
 from probe.engine.books import Books, History
 from probe.engine.desk import Desk
 from probe.engine.findings import Findings
@@ -37,7 +37,9 @@ class Overview:
         desk: Desk,
         journal: Journal,
         clock: Clock,
+        domains: Callable[[], tuple[DomainStatus, ...]] = tuple,
     ) -> None:
+        """`domains` says how the senders' domains stand."""
         self._books = books
         self._sender = sender
         self._supervisor = supervisor
@@ -45,6 +47,7 @@ class Overview:
         self._desk = desk
         self._journal = journal
         self._clock = clock
+        self._domains = domains
         self._state = State.UNKNOWN
         self._since = clock.now()
 
@@ -66,6 +69,7 @@ class Overview:
             since=self._clock.wall(self._since),
             routes=tuple(self._route(key, history) for key, history in self._in_force()),
             components=self._findings.components(),
+            domains=self._domains(),
             notices=tuple(self._notices()),
         )
 

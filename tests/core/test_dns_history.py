@@ -113,7 +113,7 @@ def test_a_change_far_behind_in_a_long_record_is_seen() -> None:
 
 def test_it_survives_as_text() -> None:
     known = run(run(run({}, 1.0, "o", "v=spf1 -all"), 2.0, "f", "x"), 3.0, "f", "x")
-    assert course_of(text_of(known[SPF])) == known[SPF]
+    assert course_of(SPF, text_of(known[SPF])) == known[SPF]
     listed = Unit(CheckKind.DNSBL, "192.0.2.1 bl.example")
     assert unit_of(name_of("shop.example", listed)) == ("shop.example", listed)
     assert unit_of("nonsense") is None
@@ -121,7 +121,7 @@ def test_it_survives_as_text() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "3", "null", '{"change": 3}', "[" * 99999])
 def test_a_text_that_makes_no_sense_is_nothing(text: str) -> None:
-    assert course_of(text) is None
+    assert course_of(SPF, text) is None
 
 
 def test_a_first_run_knows_no_change() -> None:

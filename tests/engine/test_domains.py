@@ -139,8 +139,8 @@ async def test_a_dead_resolver_is_an_error_and_no_fault() -> None:
             world.dns.states["shop.example", kind] = CheckState.ERROR
         await world.clock.advance(3000.0)
         assert world.faults() == []
-        [(_, checks)] = world.domains.checks()
-        assert {check.state for check in checks} == {CheckState.ERROR}
+        [status] = world.domains.status()
+        assert {check.state for check in status.checks} == {CheckState.ERROR}
 
 
 async def test_it_is_known_after_a_restart_what_was_well() -> None:
@@ -186,7 +186,7 @@ async def test_a_reload_takes_domains_in_and_out() -> None:
         await world.clock.advance(400.0)
         world.domains.follow((NEWS,), DnsTimes(60.0), ())
         await world.clock.advance(20.0)
-        assert [domain for domain, _ in world.domains.checks()] == ["news.example"]
+        assert [one.domain for one in world.domains.status()] == ["news.example"]
         assert world.domains.is_complete()
         assert world.faults() == []
         assert world.metrics.count("drop_domain", "shop.example") == 1
@@ -229,4 +229,4 @@ async def test_every_check_can_be_made_once() -> None:
     assert not world.domains.is_complete()
     await world.domains.once()
     assert world.domains.is_complete()
-    assert sum(len(checks) for _, checks in world.domains.checks()) == 2 * len(CheckKind)
+    assert sum(len(one.checks) for one in world.domains.status()) == 2 * len(CheckKind)

@@ -37,6 +37,7 @@ class Unit:
 class RecordChange:
     """What was published before, what is now, and when that was noticed."""
 
+    unit: Unit
     old: tuple[str, ...]
     new: tuple[str, ...]
     when: float
@@ -113,6 +114,12 @@ def suspects(courses: Courses) -> frozenset[CheckKind]:
     )
 
 
+def changes(courses: Courses) -> tuple[RecordChange, ...]:
+    """The last change of everything that ever changed, the newest first."""
+    found = [course.change for course in courses.values() if course.change is not None]
+    return tuple(sorted(found, key=lambda change: (-change.when, change.unit)))
+
+
 def last_change(courses: Courses, kind: CheckKind) -> float | None:
     """When the records behind this kind of check changed last; None if they never did."""
     changes = (course.change for unit, course in courses.items() if unit.kind is kind)
@@ -126,6 +133,7 @@ def is_news(course: Course, written: Course | None) -> bool:
 
 def _followed(before: Course | None, check: Check, now: float) -> Course:
     fails, digest = check.state is CheckState.FAIL, _digest(check.records)
+    unit = Unit(check.check, check.subject)
     course = Course(check.state, check.summary, digest, _shown(check.records))
     if before is None:
         return replace(
@@ -136,7 +144,7 @@ def _followed(before: Course | None, check: Check, now: float) -> Course:
         )
     change = before.change
     if digest != before.digest:
-        change = RecordChange(before.records, course.records, now)
+        change = RecordChange(unit, before.records, course.records, now)
     return replace(
         course,
         well=_well(check, before.well, now),

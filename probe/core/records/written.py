@@ -40,8 +40,8 @@ def text_of(course: Course) -> str:
     )
 
 
-def course_of(text: str) -> Course | None:
-    """What was written down; None for what makes no sense."""
+def course_of(unit: Unit, text: str) -> Course | None:
+    """What was written down of it; None for what makes no sense."""
     try:
         read = json.loads(text)
         change = read["change"]
@@ -55,7 +55,7 @@ def course_of(text: str) -> Course | None:
             failures=int(read["failures"]),
             change=None
             if change is None
-            else RecordChange(_texts(change[0]), _texts(change[1]), float(change[2])),
+            else RecordChange(unit, _texts(change[0]), _texts(change[1]), float(change[2])),
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None

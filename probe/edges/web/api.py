@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from probe.core.records.report import report
 from probe.core.rfc3339 import rfc3339
-from probe.core.status import ComponentStatus, RouteStatus, Status
+from probe.core.status import ComponentStatus, DomainStatus, RouteStatus, Status
 
 
 def status_json(status: Status) -> str:
-    """The object of `/api/v1/status`. DNS is not checked yet."""
+    """The object of `/api/v1/status`."""
     return json.dumps(
         {
             "state": status.state,
             "since": rfc3339(status.since),
             "components": [_component(component) for component in status.components],
             "routes": [_route(route) for route in status.routes],
-            "dns": [],
+            "dns": [_domain(domain) for domain in status.domains],
         }
     )
 
@@ -33,6 +34,21 @@ def _component(status: ComponentStatus) -> dict[str, object]:
         "alternatives": [],
         "evidence": [line for one in status.faults for line in one.evidence],
     }
+
+
+def _domain(status: DomainStatus) -> dict[str, object]:
+    """As `mailprobe dns --json` has it, with what changed last."""
+    changes = [
+        {
+            "check": change.unit.kind,
+            "subject": change.unit.subject,
+            "when": rfc3339(change.when),
+            "old": change.old,
+            "new": change.new,
+        }
+        for change in status.changes
+    ]
+    return {**report(status.domain, status.checks), "changes": changes}
 
 
 def _route(route: RouteStatus) -> dict[str, str | int | None]:
