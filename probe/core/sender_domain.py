@@ -43,6 +43,14 @@ def domain_plans(
     }
 
 
+def asked_lists(
+    plans: Collection[DomainPlan],
+) -> tuple[dict[tuple[str, str], bool | None], dict[str, bool | None]]:
+    """The addresses with the lists that they are looked up in, and the lists: nothing is known."""
+    pairs = ((ip, zone) for plan in plans for ip in plan.egress_ips for zone in plan.dnsbls)
+    return dict.fromkeys(pairs), {zone: None for plan in plans for zone in plan.dnsbls}
+
+
 def _all(*several: Collection[str]) -> tuple[str, ...]:
     """Each once, in order."""
     return tuple(dict.fromkeys(one for some in several for one in some))

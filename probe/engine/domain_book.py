@@ -17,6 +17,7 @@ from probe.core.records.history import (
     last_change,
 )
 from probe.core.records.written import course_of, name_of, text_of, unit_of
+from probe.core.sender_domain import asked_lists
 from probe.ports import Clock, Journal
 from probe.ports_dns import DnsMetrics
 
@@ -86,13 +87,10 @@ class DomainBook:
 
     def show_lists(self, plans: Collection[DomainPlan]) -> None:
         """Whom the blocklists have, of all that are asked about."""
-        listed: dict[tuple[str, str], bool | None] = {
-            (ip, zone): None for plan in plans for ip in plan.egress_ips for zone in plan.dnsbls
-        }
-        usable: dict[str, bool | None] = {zone: None for plan in plans for zone in plan.dnsbls}
+        listed, usable = asked_lists(plans)
         for found in self._lists.values():
-            told = ((one.ip, one.zone) for one in found.listings)
-            listed |= {pair: one.listed for pair, one in zip(told, found.listings, strict=True)}
+            told = {(one.ip, one.zone): one.listed for one in found.listings}
+            listed |= {pair: is_listed for pair, is_listed in told.items() if pair in listed}
             usable |= {zone: is_usable for zone, is_usable in found.usable if zone in usable}
         self._metrics.show_lists(listed, usable)
 
