@@ -11,30 +11,21 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from probe.app_domains import SenderWatch
-from probe.app_mailbox import folders
 from probe.app_reload import Again, InForce, Reloader
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
-from probe.core.ledger import Ledger
 from probe.core.model import Loop
-from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.journal import JournalLocked, SqliteJournal
-from probe.edges.resolver import DnsResolver
 from probe.edges.web import BadCertificate, PortTaken, WebServer
-from probe.engine.books import Books
 from probe.engine.crew import Crew
-from probe.engine.desk import Desk
-from probe.engine.findings import Findings
 from probe.engine.inheritance import inherit
-from probe.engine.learner import Learner
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
 from probe.engine.reaper import Reaper
 from probe.engine.roster import Roster
 from probe.engine.sender import Sender
 from probe.engine.supervisor import Supervisor
-from probe.engine.throttle import Throttle
 from probe.metrics import Exporter
 from probe.ports import SecretUnreadable
 
@@ -114,69 +105,28 @@ class _Prober:
         again: Again | None,
         in_force: InForce,
     ) -> None:
-        self._journal = journal
-        self._clock = clock
         self._remembered = journal.load()
         self._metrics = Exporter(now=lambda: clock.wall(clock.now()))
-        sights = {
-            mailbox.name: Sight(folders(mailbox), clock.now(), self._remembered.stopped)
-            for mailbox in settings.mailboxes
-        }
-        self._books = Books(Ledger(sights), journal=journal, metrics=self._metrics, clock=clock)
-        self._findings = Findings(sights, metrics=self._metrics, clock=clock)
-        self._learner = Learner(
-            settings.relays, books=self._books, metrics=self._metrics, clock=clock
+        self._ground = Ground.laid(
+            settings, self._remembered, journal=journal, metrics=self._metrics, clock=clock
         )
-        resolver = DnsResolver(settings.resolvers)
-        self._senders = SenderWatch(
-            settings,
-            resolver=resolver,
-            books=self._books,
-            declare=self._findings.declare,
-            journal=journal,
-            metrics=self._metrics,
-            clock=clock,
-            notes=self._remembered.notes,
-        )
-        self._throttle = Throttle(settings.limits, clock)
-        self._throttle.remember(self._remembered.launches)
-        ground = Ground(
-            clock=clock,
-            journal=journal,
-            metrics=self._metrics,
-            resolver=resolver,
-            books=self._books,
-            findings=self._findings,
-            sights=sights,
-            learner=self._learner,
-            throttle=self._throttle,
-            accepted_before=dict(self._remembered.accepted_before),
-        )
-        self._setup = Setup(settings, ground)
-        self._desk = self._make_desk(sights)
+        self._senders = SenderWatch(settings, self._ground, self._remembered.notes)
+        self._setup = Setup(settings, self._ground)
+        self._desk = self._setup.make_desk(self._ground, self._senders.notary.arrived)
         self._sender = Sender(self._setup.courier, metrics=self._metrics, clock=clock)
         self._roster = Roster(
             settings.plans,
-            throttle=self._throttle,
+            throttle=self._ground.throttle,
             sender=self._sender,
-            books=self._books,
+            books=self._ground.books,
             metrics=self._metrics,
         )
         self._supervisor = Supervisor(clock=clock, metrics=self._metrics)
-        self._overview = Overview(
-            self._books,
-            self._sender,
-            self._supervisor,
-            findings=self._findings,
-            desk=self._desk,
-            journal=journal,
-            clock=clock,
-            domains=self._senders.domains.status,
-        )
+        self._overview = self._make_overview()
         self._publisher = self._make_publisher()
         self._reloader = Reloader(
             self._setup,
-            ground,
+            self._ground,
             desk=self._desk,
             sender=self._sender,
             roster=self._roster,
@@ -194,9 +144,9 @@ class _Prober:
         inherit(
             self._remembered,
             roster=self._roster,
-            learner=self._learner,
-            books=self._books,
-            journal=self._journal,
+            learner=self._ground.learner,
+            books=self._ground.books,
+            journal=self._ground.journal,
             metrics=self._metrics,
         )
         web = self._make_web()
@@ -221,35 +171,32 @@ class _Prober:
 
     # ---- building
 
-    def _make_desk(self, sights: dict[str, Sight]) -> Desk:
-        setup = self._setup
-        return Desk(
-            instance=setup.settings.instance,
-            keys=setup.keys,
-            lifetime=setup.lifetime,
-            senders=setup.senders,
-            mailboxes=setup.mailboxes,
-            sights=sights,
-            books=self._books,
-            findings=self._findings,
-            journal=self._journal,
-            metrics=self._metrics,
-            clock=self._clock,
-            wakes=setup.wakes,
-            arrived=self._senders.notary.arrived,
+    def _make_overview(self) -> Overview:
+        ground = self._ground
+        return Overview(
+            ground.books,
+            self._sender,
+            self._supervisor,
+            findings=ground.findings,
+            desk=self._desk,
+            journal=ground.journal,
+            clock=ground.clock,
+            standby=lambda: self._reloader.standby,
+            domains=self._senders.domains.status,
         )
 
     def _make_publisher(self) -> Publisher:
+        ground = self._ground
         return Publisher(
-            books=self._books,
+            books=ground.books,
             desk=self._desk,
             roster=self._roster,
-            learner=self._learner,
+            learner=ground.learner,
             overview=self._overview,
-            journal=self._journal,
-            metrics=self._metrics,
-            clock=self._clock,
-            step=self._clock.step,
+            journal=ground.journal,
+            metrics=ground.metrics,
+            clock=ground.clock,
+            step=ground.clock.step,
         )
 
     def _make_web(self) -> WebServer:
@@ -271,7 +218,7 @@ class _Prober:
         return f"{scheme}://{_bracketed(self._setup.settings.listen[0])}:{web.port}"
 
     def _start(self, crew: Crew, web: WebServer) -> None:
-        reaper = Reaper(self._books)
+        reaper = Reaper(self._ground.books)
         crew.start(Loop.SENDER, "slots", self._sender.run)
         crew.start(Loop.REAPER, "deadlines", reaper.run)
         self._senders.start(crew)

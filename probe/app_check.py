@@ -5,36 +5,29 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from probe.app_mailbox import Watch, folders
+from probe.app_mailbox import Watch
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
 from probe.core.change import Change, Judged
 from probe.core.finding import Conclusion, Finding, conclusion, cut_short, is_unread, last_word
-from probe.core.ledger import Ledger
 from probe.core.model import Loop, RouteKey, UnknownCause
 from probe.core.record import Bad, Record, Unknown
-from probe.core.sight import Sight
 from probe.core.status import Status
+from probe.core.suspicion import Suspect, components, suspects
 from probe.edges.clock import SystemClock
 from probe.edges.journal_memory import MemoryJournal
-from probe.edges.resolver import DnsResolver
 from probe.edges.route import KernelRoutes
 from probe.edges.web.api import status_json
-from probe.engine.books import Books
 from probe.engine.crew import Crew
-from probe.engine.desk import Desk
-from probe.engine.findings import Findings
 from probe.engine.inspector import Inspector
-from probe.engine.learner import Learner
 from probe.engine.overview import Overview
 from probe.engine.reaper import Reaper
 from probe.engine.recorder import Recorder
 from probe.engine.roster import Roster
 from probe.engine.supervisor import Supervisor
-from probe.engine.throttle import Throttle
 from probe.engine.volley import Volley
 from probe.metrics import Exporter
 
@@ -62,6 +55,7 @@ class Report:
     findings: tuple[Finding, ...]  # One for each route.
     unread: dict[str, str]  # Why a mailbox could not be read, by its name.
     status: Status
+    suspects: tuple[Suspect, ...] = ()  # What the failures point at.
 
     @property
     def json(self) -> str:
@@ -114,28 +108,28 @@ class _Check:
         self._began = self._clock.now()
         self._journal = MemoryJournal(self._clock)
         self._metrics = Exporter()
-        self._sights = {
-            mailbox.name: Sight(folders(mailbox), self._began, None)
-            for mailbox in self._settings.mailboxes
-        }
-        self._books = Books(
-            Ledger(self._sights), journal=self._journal, metrics=self._metrics, clock=self._clock
-        )
-        self._findings = Findings(self._sights, metrics=self._metrics, clock=self._clock)
         self._recorder = Recorder()
-        self._ground = self._make_ground()
+        self._ground = Ground.laid(
+            self._settings,
+            self._journal.load(),
+            journal=self._journal,
+            metrics=self._metrics,
+            clock=self._clock,
+        )
+        self._books, self._sights = self._ground.books, self._ground.sights
         self._setup = Setup(self._settings, self._ground, recording=self._recorder.recording)
-        self._desk = self._make_desk()
+        self._desk = self._setup.make_desk(self._ground)
         self._volley = Volley(self._setup.courier, clock=self._clock)
         self._supervisor = Supervisor(clock=self._clock, metrics=self._metrics)
         self._overview = Overview(
             self._books,
             self._volley,
             self._supervisor,
-            findings=self._findings,
+            findings=self._ground.findings,
             desk=self._desk,
             journal=self._journal,
             clock=self._clock,
+            standby=lambda: self._settings.standby,
         )
         self._inspector = self._make_inspector()
 
@@ -161,38 +155,6 @@ class _Check:
         return report
 
     # ---- building
-
-    def _make_ground(self) -> Ground:
-        relays, books, metrics = self._settings.relays, self._books, self._metrics
-        return Ground(
-            clock=self._clock,
-            journal=self._journal,
-            metrics=metrics,
-            resolver=DnsResolver(self._settings.resolvers),
-            books=books,
-            findings=self._findings,
-            sights=self._sights,
-            learner=Learner(relays, books=books, metrics=metrics, clock=self._clock),
-            throttle=Throttle(self._settings.limits, self._clock),
-            accepted_before={},
-        )
-
-    def _make_desk(self) -> Desk:
-        setup = self._setup
-        return Desk(
-            instance=self._settings.instance,
-            keys=setup.keys,
-            lifetime=setup.lifetime,
-            senders=setup.senders,
-            mailboxes=setup.mailboxes,
-            sights=self._sights,
-            books=self._books,
-            findings=self._findings,
-            journal=self._journal,
-            metrics=self._metrics,
-            clock=self._clock,
-            wakes=setup.wakes,
-        )
 
     def _make_inspector(self) -> Inspector:
         roster = Roster(
@@ -281,9 +243,15 @@ class _Check:
             if is_unread(sight, now)
         }
         findings = tuple(self._found(unread, now))
-        return Report(
-            conclusion(findings, unread=bool(unread)), findings, unread, self._overview.status()
-        )
+        suspected = suspects(findings, anybody_read=len(unread) < len(self._sights))
+        verdict = conclusion(findings, unread=bool(unread))
+        return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
+
+    def _status(self, findings: Sequence[Finding], suspected: Sequence[Suspect]) -> Status:
+        status = self._overview.status()
+        wall = self._clock.wall(self._clock.now())
+        known = components(findings, suspected, status.components, wall)
+        return replace(status, components=known)
 
     def _found(self, unread: dict[str, str], now: float) -> Iterator[Finding]:
         records = {record.probe.route: record for record in self._journal.records}

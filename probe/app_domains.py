@@ -5,49 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from probe.app_dns import examiner
+from probe.app_setup import Ground
 from probe.config import Settings
 from probe.core.model import Loop
 from probe.edges.dkim import DkimVerifier
-from probe.edges.resolver import DnsResolver
 from probe.edges.resolver_records import DnsRecords
-from probe.engine.books import Books
 from probe.engine.crew import Crew
 from probe.engine.domain_book import DomainBook
-from probe.engine.domains import Declare, Domains
+from probe.engine.domains import Domains
 from probe.engine.keyring import Keyring
 from probe.engine.notary import Notary
 from probe.engine.notebook import Notebook
-from probe.metrics import Exporter
-from probe.ports import Clock, Journal
 
 
 class SenderWatch:
     """Who checks the domains, and who looks at what arrives from them."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        resolver: DnsResolver,
-        books: Books,
-        declare: Declare,
-        journal: Journal,
-        metrics: Exporter,
-        clock: Clock,
-        notes: Mapping[tuple[str, str], str],
+        self, settings: Settings, ground: Ground, notes: Mapping[tuple[str, str], str]
     ) -> None:
-        """`declare` takes what is wrong with a sender; `notes` are those of the last run."""
+        """`notes`: what the last run left in the journal, by topic and name."""
+        clock, journal = ground.clock, ground.journal
         notebook = Notebook(journal, clock, notes)
-        keyring = Keyring(DnsRecords(resolver), clock)
         self.notary = Notary(
-            DkimVerifier(), keyring, books=books, notebook=notebook, domains=settings.domains
+            DkimVerifier(),
+            Keyring(DnsRecords(ground.resolver), clock),
+            books=ground.books,
+            notebook=notebook,
+            domains=settings.domains,
         )
-        book = DomainBook(journal=journal, metrics=metrics.domains, clock=clock, notes=notes)
+        metrics = ground.metrics.domains
         self.domains = Domains(
-            examiner(resolver, settings.helo),
-            book,
+            examiner(ground.resolver, settings.helo),
+            DomainBook(journal=journal, metrics=metrics, clock=clock, notes=notes),
             selectors=notebook.selectors,
-            declare=declare,
+            declare=ground.findings.declare,
             clock=clock,
         )
 

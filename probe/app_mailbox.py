@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from probe.app_setup import Ground, Setup
+from probe.app_setup import Ground, Setup, folders
 from probe.core.control import Seal
 from probe.core.model import Folder, ImapServer, Loop, Mailbox
 from probe.edges.imap import ImapReader
@@ -16,11 +16,6 @@ from probe.engine.login_gate import LoginGate
 from probe.engine.supervisor import Turn
 from probe.engine.watcher import FolderWatcher
 from probe.ports import Secret
-
-
-def folders(mailbox: Mailbox) -> frozenset[Folder]:
-    """Where probes for this mailbox may be."""
-    return frozenset({Folder.INBOX} | ({Folder.JUNK} if mailbox.junk else set()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable
 
 from probe.app_domains import SenderWatch
-from probe.app_mailbox import Watch, folders
-from probe.app_setup import Ground, Setup
+from probe.app_mailbox import Watch
+from probe.app_setup import Ground, Setup, folders
 from probe.config import ConfigError, Settings, needs_restart
 from probe.core.model import Loop
 from probe.core.sight import Sight
@@ -55,6 +55,11 @@ class Reloader:
         self._inspector = self._make_inspector(None)
         self._finder = self._make_finder(None)
         self._lock = asyncio.Lock()
+
+    @property
+    def standby(self) -> frozenset[str]:
+        """The relays that are there in case another fails."""
+        return self._setup.settings.standby
 
     def announce(self) -> None:
         """Tell the metrics what is configured."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.config import Settings
-from probe.core.model import Mailbox, RouteKey
+from probe.core.ledger import Ledger
+from probe.core.model import Folder, Mailbox, RouteKey
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.resolver import DnsResolver
@@ -21,7 +22,8 @@ from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
 from probe.engine.throttle import Throttle
 from probe.metrics import Exporter
-from probe.ports import Journal, Submitter
+from probe.ports import Journal, Remembered, Submitter
+from probe.ports_authentication import Arrived, nobody
 
 WEEK = 7 * 86400.0
 
@@ -40,6 +42,37 @@ class Ground:
     learner: Learner
     throttle: Throttle
     accepted_before: dict[Acquaintance, float]
+
+    @classmethod
+    def laid(
+        cls,
+        settings: Settings,
+        remembered: Remembered,
+        *,
+        journal: Journal,
+        metrics: Exporter,
+        clock: SystemClock,
+    ) -> Ground:
+        """All of it, with what the journal remembers of the last run."""
+        sights = {
+            mailbox.name: Sight(folders(mailbox), clock.now(), remembered.stopped)
+            for mailbox in settings.mailboxes
+        }
+        books = Books(Ledger(sights), journal=journal, metrics=metrics, clock=clock)
+        throttle = Throttle(settings.limits, clock)
+        throttle.remember(remembered.launches)
+        return cls(
+            clock=clock,
+            journal=journal,
+            metrics=metrics,
+            resolver=DnsResolver(settings.resolvers),
+            books=books,
+            findings=Findings(sights, metrics=metrics, clock=clock),
+            sights=sights,
+            learner=Learner(settings.relays, books=books, metrics=metrics, clock=clock),
+            throttle=throttle,
+            accepted_before=dict(remembered.accepted_before),
+        )
 
 
 class Setup:
@@ -84,6 +117,24 @@ class Setup:
         """Whether a mailbox is another account than it was, or there was none."""
         before, now = former.mailboxes.get(mailbox), self.mailboxes[mailbox]
         return before is None or _account(before) != _account(now)
+
+    def make_desk(self, ground: Ground, arrived: Arrived = nobody) -> Desk:
+        """A desk that works by it; `arrived` is told of each probe that it takes in."""
+        return Desk(
+            instance=self.settings.instance,
+            keys=self.keys,
+            lifetime=self.lifetime,
+            senders=self.senders,
+            mailboxes=self.mailboxes,
+            sights=ground.sights,
+            books=ground.books,
+            findings=ground.findings,
+            journal=ground.journal,
+            metrics=ground.metrics,
+            clock=ground.clock,
+            wakes=self.wakes,
+            arrived=arrived,
+        )
 
     def tell(self, desk: Desk) -> None:
         """What the desk has to know."""
@@ -131,6 +182,11 @@ class Setup:
             wakes=self.wakes,
             former=former,
         )
+
+
+def folders(mailbox: Mailbox) -> frozenset[Folder]:
+    """Where probes for this mailbox may be."""
+    return frozenset({Folder.INBOX} | ({Folder.JUNK} if mailbox.junk else set()))
 
 
 def _certificate(settings: Settings, former: Setup | None) -> Certificate | None:

@@ -86,8 +86,9 @@ def summary(report: Report) -> str:
         Conclusion.FAULT: "There is a fault.",
         Conclusion.UNCLEAR: "No fault was found, but not everything could be judged.",
     }[report.conclusion]
+    pointing = (str(suspect) for suspect in report.suspects)
     unread = (f"Mailbox {name} could not be read: {why}." for name, why in report.unread.items())
-    return _printable(" ".join((said, *unread)))
+    return _printable(" ".join((said, *pointing, *unread)))
 
 
 def word(finding: Finding) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from probe.core.incident import Incident
 from probe.core.model import (
     Attempt,
     Mailbox,
@@ -220,6 +221,8 @@ class Remembered:
     clock_stepped: bool  # The wall clock stepped between that moment and now.
     launches: tuple[Launches, ...] = ()  # Of the last 24 hours, those of a minute together.
     began: dict[RouteKey, float] = field(default_factory=dict)  # Routes without any success: since.
+    incidents: tuple[Incident, ...] = ()  # All that are open, and the newest 200 that are closed.
+    baselines: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: dict[tuple[str, str], str] = field(default_factory=dict)  # By topic and name.
 
 
@@ -273,6 +276,12 @@ class Journal(Protocol):
 
     async def cleaned(self, places: Sequence[Place]) -> None:
         """These are gone from the mailbox, or are not ours after all."""
+
+    def save_incident(self, incident: Incident) -> None:
+        """What is now known of an incident, in the place of what was known before."""
+
+    def keep_baselines(self, rows: Mapping[str, tuple[float, ...]]) -> None:
+        """What was learned, by its name; other names stay until not kept again for 35 days."""
 
     def note(self, topic: str, name: str, text: str) -> None:
         """A text that is to be known after a restart; an empty one takes it back.

@@ -92,6 +92,9 @@ class Metrics(Protocol):
     def judged(self, key: RouteKey, reason: Reason | None) -> None:
         """A probe was judged: good, or bad for this reason."""
 
+    def confirmed(self, key: RouteKey, *, ok: bool) -> None:
+        """A confirmation probe was judged, good or bad."""
+
     def unknown(self, key: RouteKey, cause: UnknownCause) -> None:
         """A probe will never be judged."""
 
@@ -101,8 +104,8 @@ class Metrics(Protocol):
     def late(self, key: RouteKey) -> None:
         """The first sighting came after the deadline."""
 
-    def lost(self, key: RouteKey) -> None:
-        """Given up."""
+    def lost(self, key: RouteKey, *, confirmation: bool = False) -> None:
+        """Given up. A confirmation probe is in no histogram of deliveries."""
 
     def duplicate(self, key: RouteKey) -> None:
         """One more copy of a probe that had arrived before."""

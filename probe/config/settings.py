@@ -12,7 +12,7 @@ from probe.config import plan
 from probe.config.plan import Combination, Plan
 from probe.config.scalar import domain
 from probe.core.allowance import NO_LIMITS, Limits, RelayLimits
-from probe.core.model import ImapServer, Mailbox, Node, Relay, Sender, Timeouts, TlsMode
+from probe.core.model import ImapServer, Mailbox, Node, Relay, Role, Sender, Timeouts, TlsMode
 from probe.core.node_plan import NodePlan
 from probe.core.provider import known_limit
 from probe.core.records.timetable import DnsTimes
@@ -48,6 +48,11 @@ class Settings:
     smtp_passwords: Mapping[str, Secret]  # By relay.
     imap_passwords: Mapping[str, Secret]  # By mailbox.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def standby(self) -> frozenset[str]:
+        """The relays that are there in case another fails."""
+        return frozenset(relay.name for relay in self.relays if relay.role is Role.STANDBY)
 
     @property
     def helo(self) -> str:

@@ -23,6 +23,7 @@ class Lapse:
 
     route: RouteKey
     count: int = 0
+    confirmations: int = 0  # Among them.
     newest: float = float("-inf")  # The acceptance of the newest of them.
     learned: Counter[str] = field(default_factory=Counter)  # How many by each learned node.
 
@@ -50,6 +51,7 @@ class Attic:
         shelf.last = max(shelf.last, record.probe.sequence)
         lapse = shelf.lapses.setdefault(record.probe.route, Lapse(record.probe.route))
         lapse.count += 1
+        lapse.confirmations += record.probe.confirmation
         lapse.learned.update([record.learned] if record.learned else ())
         lapse.newest = max(lapse.newest, record.since)
 
@@ -60,6 +62,7 @@ class Attic:
         if lapse is None or not lapse.count:
             return False
         lapse.count -= 1
+        lapse.confirmations -= record.probe.confirmation
         lapse.learned.subtract([record.learned] if record.learned else ())
         return True
 

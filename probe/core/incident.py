@@ -51,7 +51,7 @@ class Incident:
     share: Share | None = None
     alternatives: tuple[Component, ...] = ()  # What it cannot be told apart from.
     evidence: tuple[str, ...] = ()  # One line each, newest first.
-    unaffected: tuple[str, ...] = ()  # What works meanwhile, one line each.
+    unaffected: tuple[str, ...] = ()  # What works meanwhile, one line each: `NAME: how well`.
     standby: tuple[str, ...] = ()  # The standby relays that work.
 
     @property

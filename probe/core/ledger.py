@@ -117,8 +117,13 @@ class Ledger:
         if (submission := self._submissions.get(sequence)) is not None:
             submission.enter(phase, moment)
 
-    def submitted(self, sequence: int, attempt: Attempt, *, learned: str = "") -> list[Change]:
-        """A submission has ended; `learned` is the node that it went to, where a greeting told."""
+    def submitted(
+        self, sequence: int, attempt: Attempt, *, learned: str = "", put_off: bool = False
+    ) -> list[Change]:
+        """A submission has ended; `learned` is the node that it went to, where a greeting told.
+
+        `put_off`: as a stranger's, and it is not tried again, so that it is no failure either.
+        """
         submission = self._left_off(sequence)
         record = replace(self._open[sequence], ended=True, learned=learned)
         reason = reason_of(attempt)
@@ -129,7 +134,8 @@ class Ledger:
                 record = replace(record, accepted=attempt.dot, ack_lost=True)
                 change = self._awaited(record)
             case _:
-                change = self._judge(record, Bad(reason))
+                verdict = Unknown(UnknownCause.PROBER) if put_off else Bad(reason)
+                change = self._judge(record, verdict)
         return self._followed(change, submission)
 
     def abandoned(self, sequence: int) -> list[Change]:

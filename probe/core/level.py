@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from probe.core.attic import Lapse
 from probe.core.model import RouteKey
-from probe.core.record import Good, Record
+from probe.core.record import Record
 
 _SLACK = 16  # So many that wait no longer may be left among those that do.
 
@@ -25,7 +25,7 @@ class RouteLevel:
     """The account of one route."""
 
     submitting: int = 0
-    undecided: int = 0
+    undecided: int = 0  # Of the schedule: without confirmation probes.
     in_flight: int = 0
     overdue: int = 0
     last_success: float | None = None  # Send time of the newest on-time arrival.
@@ -54,8 +54,8 @@ class RouteLevel:
 
     def change(self, old: Record | None, new: Record) -> None:
         """A record of this route has changed."""
-        was = (old.undecided, old.in_flight, _overdue(old)) if old else (False, False, False)
-        self.undecided += new.undecided - was[0]
+        was = (old.owed, old.in_flight, _overdue(old)) if old else (False, False, False)
+        self.undecided += new.owed - was[0]
         self.in_flight += new.in_flight - was[1]
         self.overdue += _overdue(new) - was[2]
         if old is not None:
@@ -69,7 +69,7 @@ class RouteLevel:
             self.flying.discard(sequence)
         if new.arrived is not None and new.accepted is not None:
             self.newest = max(self.newest, new.accepted)
-        if isinstance(new.verdict, Good) and new.accepted is not None:
+        if new.succeeded and new.accepted is not None:
             self.last_success = max(self.last_success or new.accepted, new.accepted)
         self._trim()
 

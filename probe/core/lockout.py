@@ -39,6 +39,11 @@ class Lockout:
         """Whether the last logins were refused so often that we hold back."""
         return self._refused >= TRIES
 
+    @property
+    def proven(self) -> bool:
+        """Whether the last answer to the secret was that it is right."""
+        return self._proven
+
     def ask(self, now: float, secret: str) -> Admission:
         """Whether to log in now with this secret (a fingerprint of it); GO must be answered."""
         if secret != self._secret:

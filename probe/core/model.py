@@ -294,7 +294,7 @@ class Probe:
     token: str  # The signed tag, as it stands in the message.
     deadline: float  # Later than this after acceptance is late.
     give_up: float  # Later than this after acceptance is lost.
-    confirmation: bool = False  # Of a burst, outside the schedule.
+    confirmation: bool = False  # Of a burst or a recheck, outside the schedule.
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,16 @@ class Record:
         return self.verdict is None
 
     @property
+    def owed(self) -> bool:
+        """Whether the account of its route waits for its verdict: it is one of the schedule."""
+        return self.undecided and not self.probe.confirmation
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it is a success of its route, as those of the schedule only can be."""
+        return isinstance(self.verdict, Good) and not self.probe.confirmation
+
+    @property
     def in_flight(self) -> bool:
         """Whether it was accepted, has not been seen, and may still come."""
         gone = self.arrived is not None or self.bounced or self.lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ from probe.core.incident import Incident, Share
 from probe.core.model import RouteKey, State
 from probe.core.records.check import Check
 from probe.core.records.history import RecordChange
+from probe.core.sentence import complaint, listed
 
 MOST_RECENT = 60
 """How many verdicts of a route are shown."""
@@ -59,6 +61,21 @@ class ComponentStatus:
     share: Share | None = None  # Of its probes that fail.
     alternatives: tuple[Component, ...] = ()  # What it cannot be told apart from.
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether it may page."""
+        return any(one.confirmed for one in self.faults)
+
+    @property
+    def began(self) -> float:
+        """Since when anything is wrong; where nothing is, since when it stands so."""
+        return min((one.since for one in self.faults), default=self.since)
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """All lines of it, each once, newest first."""
+        return tuple(dict.fromkeys(line for one in self.faults for line in one.evidence))
+
 
 @dataclass(frozen=True, slots=True)
 class DomainStatus:
@@ -77,9 +94,10 @@ class Status:
     since: float
     routes: tuple[RouteStatus, ...] = ()
     components: tuple[ComponentStatus, ...] = ()  # All of them, healthy ones too.
-    incidents: tuple[Incident, ...] = ()  # Newest first, open and closed; moments are Unix times.
+    incidents: tuple[Incident, ...] = ()  # Open and closed; moments are Unix times.
     domains: tuple[DomainStatus, ...] = ()
     notices: tuple[str, ...] = ()  # What is wrong with the prober itself, in sentences.
+    standby: frozenset[str] = frozenset()  # The relays that are there in case another fails.
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +119,43 @@ _SAID = {
 
 def summary(status: Status) -> str:
     """What is at fault, and whether mail is delivered, or on which routes it is not."""
-    sentences = [_blame(component) for component in status.components if component.faults]
-    return " ".join([*sentences[:_MOST_NAMED], _delivery(status)])
+    return f"{headline(status)} {delivery(status)}" if at_fault(status) else delivery(status)
 
 
-def _blame(status: ComponentStatus) -> str:
-    name = str(status.component)
-    return f"{name[0].upper()}{name[1:]} is {status.faults[0].fault}."
+def headline(status: Status) -> str:
+    """What is at fault; where nothing is, whether mail is delivered."""
+    faulty = at_fault(status)
+    if not faulty:
+        return delivery(status)
+    said = [f"{blame(component)}." for component in faulty[:_MOST_NAMED]]
+    if (more := len(faulty) - _MOST_NAMED) > 0:
+        said.append(f"{more} more {'component is' if more == 1 else 'components are'} at fault.")
+    return " ".join(said)
 
 
-def _delivery(status: Status) -> str:
+def blame(status: ComponentStatus) -> str:
+    """What is wrong with a component that is at fault, as a sentence without its end."""
+    faults = [one.fault for one in status.faults]
+    return complaint(status.component, faults, status.alternatives)
+
+
+def newest_first(incidents: Iterable[Incident]) -> list[Incident]:
+    """Incidents in the order of their opening, those that are open before all others."""
+    return sorted(incidents, key=lambda one: (one.closed is not None, -one.opened))
+
+
+def at_fault(status: Status) -> list[ComponentStatus]:
+    """The components that are, the worst and the most certain first, then the newest."""
+    faulty = [component for component in status.components if component.faults]
+
+    def rank(one: ComponentStatus) -> tuple[bool, bool, float]:
+        return one.state is not State.DOWN, not one.confirmed, -one.began
+
+    return sorted(faulty, key=rank)
+
+
+def delivery(status: Status) -> str:
+    """Whether mail is delivered, or on which routes it is not."""
     total = len(status.routes)
     if total == 0:
         return "There are no routes yet."
@@ -121,12 +166,5 @@ def _delivery(status: Status) -> str:
         if keys:
             routes = "route" if total == 1 else "routes"
             said = of_one if len(keys) == 1 else of_several
-            return f"{len(keys)} of {total} {routes} {said}: {_listed(keys)}."
+            return f"{len(keys)} of {total} {routes} {said}: {listed([str(key) for key in keys])}."
     return "The only route delivers." if total == 1 else f"All {total} routes deliver."
-
-
-def _listed(keys: list[RouteKey]) -> str:
-    names = [str(key) for key in keys[:_MOST_NAMED]]
-    if len(keys) > _MOST_NAMED:
-        names.append(f"{len(keys) - _MOST_NAMED} more")
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

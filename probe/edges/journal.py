@@ -9,11 +9,12 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
+from probe.core.incident import Incident
 from probe.core.model import Place, Probe
 from probe.core.record import Record
 from probe.edges.journal_backlog import Backlog, View
@@ -148,6 +149,18 @@ class SqliteJournal:
         with self._backlog as batch:
             batch.changes.clean(places)
         await self._durable()
+
+    def save_incident(self, incident: Incident) -> None:
+        """What is now known of an incident."""
+        with self._backlog as batch:
+            batch.changes.report(incident)
+            self.errors += batch.changes.trim(self._limits.entries)
+
+    def keep_baselines(self, rows: Mapping[str, tuple[float, ...]]) -> None:
+        """What was learned, by its name."""
+        with self._backlog as batch:
+            batch.changes.learn(rows)
+            self.errors += batch.changes.trim(self._limits.entries)
 
     def note(self, topic: str, name: str, text: str) -> None:
         """A text that is to be known after a restart; an empty one takes it back."""

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from probe.core.record import Record
 from probe.edges.journal_changes import Changes, Kept
 from probe.edges.journal_guard import FileLock, Trouble, Unfit, set_aside
+from probe.edges.journal_incidents import incident_works
 from probe.edges.journal_open import (
     check,
     connect,
@@ -41,8 +43,11 @@ from probe.edges.journal_rows import (
 )
 from probe.ports import Clock, Position
 
+Made = TypeVar("Made")
+
 log = logging.getLogger(__name__)
 
+_SENSELESS = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 _REFUSED = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -91,6 +96,7 @@ class JournalFile:
         self.ceiling = 0  # All below it may have been used since.
         self.offset = clock.wall(0.0)  # Moves with `shift` only, so that all rows agree.
         self.rows = 0  # Probes in the file, about.
+        self.senseless = 0  # Rows that were passed over, because they make no sense.
         self._known = False
         self._clock = clock
         self._monotonic = monotonic
@@ -202,7 +208,11 @@ class JournalFile:
     def write(self, changes: Changes, *, beat: bool = False) -> int:
         """Write all of it durably, but for rows that SQLite refuses; how many those are."""
         offset = self.offset + changes.shift
-        work = [*works(changes, offset), *self._beat(offset, beat=beat)]
+        work = [
+            *works(changes, offset),
+            *incident_works(changes, offset, self._clock.now() + offset),
+            *self._beat(offset, beat=beat),
+        ]
         with translated():
             try:
                 refused = self.transact(work)
@@ -267,11 +277,19 @@ class JournalFile:
 
     def records(self, where: str, values: Sequence[Value] = ()) -> Iterator[Record]:
         """The probes that a condition holds for, but for those that make no sense."""
-        for row in self.select(f"{SELECT_PROBES} WHERE {where}", values):
+        return self.sense(record_of, f"{SELECT_PROBES} WHERE {where}", values)
+
+    def sense(
+        self, made: Callable[[Row, float], Made], sql: str, values: Sequence[Value] = ()
+    ) -> Iterator[Made]:
+        """What is made of the rows, but for those that make no sense: those are counted."""
+        for row in self.select(sql, values):
             try:
-                yield record_of(row, self.offset)
-            except (ValueError, TypeError) as error:
-                log.warning("journal %s: probe %s makes no sense: %s", self.path, row[0], error)
+                yield made(row, self.offset)
+            except _SENSELESS as error:
+                self.senseless += 1
+                why = f"row {row[0]!r:.60} makes no sense: {error!r:.200}"
+                log.warning("journal %s: %s", self.path, why)
 
     def now(self) -> Instant:
         """This moment, as it is stored."""

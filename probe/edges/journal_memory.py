@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from probe.core.incident import Incident
 from probe.core.model import Place, Probe
 from probe.core.record import Record
 from probe.ports import Clock, Position, Remembered
@@ -95,6 +96,12 @@ class MemoryJournal:
         """These are gone from the mailbox, or are not ours after all."""
         for place in places:
             self._kept.pop(place, None)
+
+    def save_incident(self, incident: Incident) -> None:
+        """No later run asks for it."""
+
+    def keep_baselines(self, rows: Mapping[str, tuple[float, ...]]) -> None:
+        """No later run asks for them."""
 
     def note(self, topic: str, name: str, text: str) -> None:
         """Nobody will read it."""

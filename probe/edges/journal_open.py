@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from probe.edges.journal_guard import Trouble, Unfit
+from probe.edges.journal_incidents import SELECT_BASELINES, SELECT_INCIDENTS
 from probe.edges.journal_rows import SELECT_PLACES, SELECT_PROBES, STEPS, Value
 
 _NOTES = "SELECT topic, name, text, written FROM notes"
@@ -100,7 +101,10 @@ def inspect(db: sqlite3.Connection) -> tuple[int, int]:
     Raises Unfit where the tables are not those that we know.
     """
     with _ours():
-        for select in (SELECT_PROBES, SELECT_PLACES, "SELECT next_uid FROM positions", _NOTES):
+        for select in (
+            *(SELECT_PROBES, SELECT_PLACES, SELECT_INCIDENTS, SELECT_BASELINES, _NOTES),
+            "SELECT next_uid FROM positions",
+        ):
             db.execute(f"{select} LIMIT 0")
         greatest, rows = db.execute("SELECT max(sequence), count(*) FROM probes").fetchone()
     return (-1 if greatest is None else greatest), rows

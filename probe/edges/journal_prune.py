@@ -12,6 +12,8 @@ _LEAST = 7 * _DAY  # Tags live for max(give_up, 7 d),
 _MARGIN = _DAY  # and a day later nothing can come any more.
 _ACCEPTANCE = 35 * _DAY  # RFC 6647: greylisting forgets a pair after about as long.
 _SUCCESS = 400 * _DAY
+_INCIDENT = 30 * _DAY  # After its end,
+_MOST_INCIDENTS = 10_000  # and no more of them than these.
 _NOTED = 60 * _DAY  # What is still true is noted again long before.
 _STEP = 500  # Rows, or pages, in one step.
 _SLACK = 4  # The file may hold one free page in so many.
@@ -25,6 +27,10 @@ _IDLE_ROUTES = """DELETE FROM routes
     WHERE accepted IS NULL AND (succeeded IS NULL OR succeeded < ?)
     AND NOT EXISTS (SELECT 1 FROM probes WHERE route = routes.id)"""
 
+_OLD_INCIDENTS = """DELETE FROM incidents WHERE closed < ? OR id IN
+    (SELECT id FROM incidents WHERE closed IS NOT NULL ORDER BY closed DESC LIMIT -1 OFFSET ?)"""
+_STALE_BASELINES = "DELETE FROM baselines WHERE kept < ?"
+
 
 def prune(file: JournalFile, now: float, limit: int) -> Iterator[None]:
     """Each turn of this iterator does one step; `limit` is the most probes to keep."""
@@ -37,6 +43,8 @@ def prune(file: JournalFile, now: float, limit: int) -> Iterator[None]:
     forget = "UPDATE routes SET accepted = NULL WHERE accepted < ?"
     file.transact([Work(forget, [(wall - _ACCEPTANCE,)])])
     file.transact([Work(_IDLE_ROUTES, [(wall - _SUCCESS,)])])
+    file.transact([Work(_OLD_INCIDENTS, [(wall - _INCIDENT, _MOST_INCIDENTS)])])
+    file.transact([Work(_STALE_BASELINES, [(wall - _ACCEPTANCE,)])])  # Of what is no more.
     file.transact([Work("DELETE FROM notes WHERE written < ?", [(wall - _NOTED,)])])
     yield
     while _pragma(file, "freelist_count") * _SLACK > _pragma(file, "page_count"):

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from probe.core.incident import Incident
 from probe.core.model import RouteKey
 from probe.edges.journal_changes import Changes, Note
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import Trouble, Unfit
+from probe.edges.journal_incidents import (
+    SELECT_BASELINES,
+    SELECT_INCIDENTS,
+    baseline_of,
+    incident_of,
+)
 from probe.edges.journal_open import sensible
 from probe.edges.journal_rows import SELECT_PLACES, Value, kept_of
 from probe.ports import Launches, Remembered
 
 NOTHING = Remembered((), {}, {}, None, False)
 
+_CLOSED = 200  # Incidents that are over and still told of.
 _DAY, _MINUTE = 86400.0, 60.0
 _SELECT_LAUNCHES = """SELECT relay, mailbox, max(launched), count(*)
     FROM probes JOIN routes ON routes.id = probes.route WHERE launched > ?
@@ -40,8 +48,18 @@ def remember(file: JournalFile, most: int) -> Remembered:
         clock_stepped=stepped,
         launches=_launches(file),
         began=_moments(file, f"({_FIRST}) AS began", "succeeded IS NULL AND began IS NOT NULL"),
+        incidents=_incidents(file),
+        baselines=dict(file.sense(baseline_of, SELECT_BASELINES)),
         notes={key: note.text for key, note in _notes(file).items()},
     )
+
+
+def _incidents(file: JournalFile) -> tuple[Incident, ...]:
+    """All that are open, and the newest that are closed; in the order of their opening."""
+    is_open = f"{SELECT_INCIDENTS} WHERE closed IS NULL"
+    newest = f"{SELECT_INCIDENTS} WHERE closed IS NOT NULL ORDER BY closed DESC LIMIT {_CLOSED}"
+    found = [*file.sense(incident_of, is_open), *file.sense(incident_of, newest)]
+    return tuple(sorted(found, key=lambda incident: (incident.opened, incident.id)))
 
 
 def _notes(file: JournalFile) -> dict[tuple[str, str], Note]:
@@ -72,6 +90,8 @@ def salvage(file: JournalFile) -> Changes:
         saved.notes = _notes(file)
         saved.successes = _stored(file, "succeeded")
         saved.acceptances = _stored(file, "accepted")
+        saved.incidents = {incident.id: incident for incident in _incidents(file)}
+        saved.baselines = dict(file.sense(baseline_of, SELECT_BASELINES))
         saved.records = {record.probe.sequence: record for record in file.records("open")}
     return saved
 

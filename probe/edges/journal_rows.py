@@ -50,6 +50,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     ("ALTER TABLE probes ADD COLUMN learned TEXT NOT NULL DEFAULT ''",),
     (
+        "ALTER TABLE probes ADD COLUMN confirmation INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE incidents (
+            id TEXT PRIMARY KEY, opened REAL NOT NULL, closed REAL, value TEXT NOT NULL)
+            WITHOUT ROWID""",
+        """CREATE TABLE baselines (
+            name TEXT PRIMARY KEY, kept REAL NOT NULL, value TEXT NOT NULL) WITHOUT ROWID""",
+    ),
+    (
         """CREATE TABLE notes (
             topic TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, written REAL NOT NULL,
             PRIMARY KEY (topic, name)) WITHOUT ROWID""",
@@ -58,7 +66,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
 
 SELECT_PROBES = """SELECT sequence, relay, node, sender, mailbox, slot, launched, token, deadline,
     give_up, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places,
-    learned FROM probes JOIN routes ON routes.id = probes.route"""
+    learned, confirmation FROM probes JOIN routes ON routes.id = probes.route"""
 SELECT_PLACES = "SELECT mailbox, folder, uidvalidity, uid, sequence, expunge FROM places"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 SHIFT = (
@@ -66,13 +74,16 @@ SHIFT = (
         arrived = arrived + ? WHERE open""",
     "UPDATE routes SET succeeded = succeeded + ?, accepted = accepted + ?",
     "UPDATE places SET expunge = expunge + ?",
+    "UPDATE incidents SET opened = opened + ?, closed = closed + ?",
+    "UPDATE baselines SET kept = kept + ?",
     "UPDATE meta SET value = value + ? WHERE name = 'created'",
 )
 
 _NAMED = "relay = ? AND node = ? AND sender = ? AND mailbox = ?"
 _ADD_ROUTE = "INSERT OR IGNORE INTO routes (relay, node, sender, mailbox) VALUES (?, ?, ?, ?)"
 _PUT_PROBE = f"""INSERT OR REPLACE INTO probes VALUES
-    (?, (SELECT id FROM routes WHERE {_NAMED}), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (?, (SELECT id FROM routes WHERE {_NAMED}),
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SUCCEEDED = f"UPDATE routes SET succeeded = coalesce(max(succeeded, ?), ?) WHERE {_NAMED}"
 _ACCEPTED = f"UPDATE routes SET accepted = coalesce(max(accepted, ?), ?) WHERE {_NAMED}"
 _KEEP = "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?)"
@@ -127,7 +138,19 @@ def works(changes: Changes, offset: float) -> list[Work]:
 def record_of(row: Sequence[Value], offset: float) -> Record:
     """A row of SELECT_PROBES as a value. Raises ValueError, TypeError where it makes no sense."""
     sequence, relay, node, sender, mailbox, slot, launched, token, deadline, give_up, *rest = row
-    accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places, learned = rest
+    (
+        accepted,
+        ack_lost,
+        ended,
+        verdict,
+        arrived,
+        overdue,
+        bounced,
+        lost,
+        places,
+        learned,
+        confirmation,
+    ) = rest
     return Record(
         probe=Probe(
             sequence=int(sequence or 0),
@@ -137,6 +160,7 @@ def record_of(row: Sequence[Value], offset: float) -> Record:
             token=str(token),
             deadline=float(deadline or 0),
             give_up=float(give_up or 0),
+            confirmation=bool(confirmation),
         ),
         accepted=_moment(accepted, offset),
         ack_lost=bool(ack_lost),
@@ -238,6 +262,7 @@ def _probe_row(record: Record, offset: float) -> Row:
         _places_text(record.places),
         int(not record.settled),
         storable(record.learned),
+        int(probe.confirmation),
     )
 
 

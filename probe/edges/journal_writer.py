@@ -92,7 +92,7 @@ class Writer:
         if not self._up:  # The next start may not know of this one: let it not meet its numbers.
             first += SEQUENCES * secrets.randbelow(1000)
             self._unsaved.ceiling = first + SEQUENCES
-        file, errors, self._errors = self._file, self._errors, 0
+        file, errors = self._file, self._take_errors()
         file.keep_identity()
         return Beginning(file.id, file.created, self._up, errors, first, remembered, positions)
 
@@ -108,11 +108,17 @@ class Writer:
                 log.exception("journal %s: changes are lost by a fault of ours", self._file.path)
                 self._unsaved = Changes()
                 self._errors += 1
-            report.up, report.errors, self._errors = self._up, self._errors, 0
+            report.up, report.errors = self._up, self._take_errors()
             report.ended = ended = batch.closing
             if ended:
                 self._end()
             self._tell(report)
+
+    def _take_errors(self) -> int:
+        """How many there were since this was last asked."""
+        errors = self._errors + self._file.senseless
+        self._errors = self._file.senseless = 0
+        return errors
 
     def _patience(self) -> float | None:
         if not self._up:

@@ -21,7 +21,7 @@ from probe.core.change import (
     Vouched,
 )
 from probe.core.ledger import Ledger
-from probe.core.model import Part, Reason, RouteKey
+from probe.core.model import Part, Probe, Reason, RouteKey
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.tag import read, short
 from probe.ports import Clock, Journal, Level, Metrics
@@ -83,8 +83,8 @@ class Books:
         for shelf in self.ledger.lapse():
             self._journal.give_up(shelf.mailbox, shelf.end, shelf.last)
             for lapse in shelf.lapses.values():
-                for _ in range(lapse.count):
-                    self._metrics.lost(lapse.route)
+                for number in range(lapse.count):
+                    self._metrics.lost(lapse.route, confirmation=number < lapse.confirmations)
             count = sum(lapse.count for lapse in shelf.lapses.values())
             fields = {"mailbox": shelf.mailbox, "count": count, "verdict": "lost"}
             log.warning("Probes were given up.", extra={"fields": fields})
@@ -122,7 +122,8 @@ class Books:
         key = record.probe.route
         match event:
             case Sent():
-                self._metrics.sent(key)
+                if not record.probe.confirmation:
+                    self._metrics.sent(key)
             case Judged(verdict):
                 self._judged(record, verdict)
             case Arrived():
@@ -135,7 +136,7 @@ class Books:
                     self._metrics.bounced(key, bounce.status)
                 self.note(key, f"DSN {bounce.action} {bounce.status} {bounce.text}".strip())
             case GaveUp():
-                self._metrics.lost(key)
+                self._metrics.lost(key, confirmation=record.probe.confirmation)
                 log.warning("The probe was given up.", extra=_fields(record, "lost"))
             case Vouched(authenticity):
                 if authenticity.proof is Proof.FAILS:
@@ -145,21 +146,43 @@ class Books:
 
     def _judged(self, record: Record, verdict: Verdict) -> None:
         key = record.probe.route
+        if record.probe.confirmation:
+            self._confirmed(key, verdict)
+        else:
+            self._accounted(key, verdict)
+        if isinstance(verdict, Bad) and (words := _accusation(verdict.reason, record.probe)):
+            self.note(key, words)
+        log.info("The probe was judged.", extra=_fields(record, word(verdict)))
+
+    def _accounted(self, key: RouteKey, verdict: Verdict) -> None:
+        """One of the schedule."""
         self.histories[key].verdicts.append(verdict)
         match verdict:
             case Good():
                 self._metrics.judged(key, None)
             case Bad(reason):
                 self._metrics.judged(key, reason)
-                if words := _accusation(reason, record.probe.deadline):
-                    self.note(key, words)
             case Unknown(cause):
                 self._metrics.unknown(key, cause)
             case _:
                 assert_never(verdict)
-        log.info("The probe was judged.", extra=_fields(record, word(verdict)))
+
+    def _confirmed(self, key: RouteKey, verdict: Verdict) -> None:
+        """One of a burst: it would weigh too much in what the schedule samples evenly."""
+        if not isinstance(verdict, Unknown):
+            self._metrics.confirmed(key, ok=isinstance(verdict, Good))
 
     def _arrived(self, record: Record, event: Arrived) -> None:
+        key = record.probe.route
+        if not record.probe.confirmation:
+            self._delivered(record, event)
+        for part in sorted(event.sighting.altered):
+            self.note(key, _altered(part))
+        if event.late:
+            self._metrics.late(key)
+            log.info("A late probe arrived.", extra=_fields(record, "late"))
+
+    def _delivered(self, record: Record, event: Arrived) -> None:
         key, sighting = record.probe.route, event.sighting
         self._metrics.delivered(key, sighting.folder, event.seconds, given_up=record.lost)
         for hop in sighting.hops:
@@ -168,10 +191,6 @@ class Books:
             self._metrics.authenticated(key, result)
         for part in sorted(sighting.altered):
             self._metrics.altered(key, part)
-            self.note(key, _altered(part))
-        if event.late:
-            self._metrics.late(key)
-            log.info("A late probe arrived.", extra=_fields(record, "late"))
 
     def note(self, key: RouteKey, text: str) -> None:
         """Evidence in words, for the status page."""
@@ -192,7 +211,7 @@ def word(verdict: Verdict) -> str:
             assert_never(verdict)
 
 
-def _accusation(reason: Reason, deadline: float) -> str:
+def _accusation(reason: Reason, probe: Probe) -> str:
     """Why a probe failed, in words; nothing where what was seen of it has been noted better."""
     match reason:
         case Reason.DNS_ERROR:
@@ -204,9 +223,9 @@ def _accusation(reason: Reason, deadline: float) -> str:
         case Reason.TIMEOUT:
             return "a reply did not come in time"
         case Reason.ACK_LOST:
-            return f"no reply to the final dot came, and no message within {deadline:g} s"
+            return f"no reply to the final dot came, and no message within {probe.deadline:g} s"
         case Reason.OVERDUE:
-            return f"accepted, and not there {deadline:g} s later"
+            return f"accepted, and not there {probe.deadline:g} s later"
         case Reason.JUNK:
             return "it came into the junk folder"
         case Reason.PROBER_ERROR:
@@ -248,6 +267,8 @@ def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:
         "tag": short(probe.token) if read(probe.token) else "",
         "verdict": verdict,
     }
+    if probe.confirmation:
+        fields["confirmation"] = True
     if record.learned:
         fields["node"] = record.learned
     if record.arrived is not None and record.accepted is not None:

@@ -56,6 +56,26 @@ class Parcel:
     probe: Probe
     letter: Letter
     turn: Turn
+    stranger: bool  # The relay may not know this way yet.
+
+    def is_put_off(self, attempt: Attempt) -> bool:
+        """Whether a relay that does not know us yet wants us to come again (RFC 6647)."""
+        return self.stranger and is_greylisting_candidate(attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A confirmation probe that may go at this moment; what it takes is held for it."""
+
+    route: Route
+    node: Node
+    login: Login
+    turn: Turn
+
+    def end(self) -> None:
+        """It is over, or was never begun: nothing is held for it any longer."""
+        self.login.told(refused=False, accepted=False)
+        self.turn.leave()
 
 
 class Courier:
@@ -130,8 +150,33 @@ class Courier:
                     return True
                 probe, letter = self._scribe.write(route, slot)
                 self._metrics.scheduled(key)
-                await self._send(Parcel(self._lines[key.relay], node, probe, letter, turn), login)
+                await self._send(self._pack(node, probe, letter, turn), login)
         return True
+
+    def admit(self, route: Route, node: Node) -> Errand | None:
+        """A confirmation probe of this route, where login and limits allow it right now."""
+        gate = self._gates[route.key.relay]
+        if not self._serves(route.key) or (login := gate.admitted_at_once()) is None:
+            return None
+        if (turn := self._throttle.turn_at_once(route.key)) is None:
+            login.told(refused=False, accepted=False)
+            return None
+        return Errand(route, node, login, turn)
+
+    async def confirm(self, errand: Errand) -> None:
+        """A confirmation probe, to the end of its submission; the caller ends the errand."""
+        route = errand.route
+        if not self._serves(route.key):
+            errand.turn.drop()
+            return
+        probe, letter = self._scribe.write(route, self._clock.now(), confirmation=True)
+        await self._send(self._pack(errand.node, probe, letter, errand.turn), errand.login)
+
+    def _pack(self, node: Node, probe: Probe, letter: Letter, turn: Turn) -> Parcel:
+        key = probe.route
+        before = self._accepted_before.get((key.relay, key.node, key.sender, key.mailbox))
+        stranger = schedule.is_stranger(before, self._clock.now())
+        return Parcel(self._lines[key.relay], node, probe, letter, turn, stranger)
 
     def _serves(self, key: RouteKey) -> bool:
         """Whether it is still on us to send on this route: its node may have gone meanwhile."""
@@ -150,9 +195,13 @@ class Courier:
             self._wakes[key.mailbox].set()
             attempt = await self._submit(parcel, login)
             learned = self._learner.node_of(parcel.node, attempt)
-            self._books.post(ledger.submitted(sequence, attempt, learned=learned))
+            # A stranger's deferral, not tried again, says nothing: relays do that when all is well.
+            put_off = parcel.probe.confirmation and parcel.is_put_off(attempt)
+            changes = ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
+            self._books.post(changes)
             self._wakes[key.mailbox].set()
-            self._note(key, attempt)
+            if not put_off:
+                self._note(key, attempt)
         except asyncio.CancelledError:
             self._books.post(ledger.interrupted(sequence))
             raise
@@ -162,15 +211,17 @@ class Courier:
             self._books.post(ledger.abandoned(sequence))
 
     async def _submit(self, parcel: Parcel, login: Login) -> Attempt:
-        """Submit; a relay that does not know us yet is tried again, openly (RFC 6647)."""
+        """Submit; a relay that does not know us yet is tried again, openly (RFC 6647).
+
+        A confirmation probe is not: it was meant to tell how things are at this moment.
+        """
         sequence, key = parcel.probe.sequence, parcel.probe.route
-        stranger = self._is_stranger(key)
         tries = 0
         while True:
             attempt = await self._attempt(parcel, login)
             tries += 1
             pause = schedule.greylist_pause(tries)
-            if not (stranger and is_greylisting_candidate(attempt)) or pause is None:
+            if not parcel.is_put_off(attempt) or parcel.probe.confirmation or pause is None:
                 return attempt
             self._metrics.greylisted(key)
             self._books.ledger.entered(sequence, None, self._clock.now())
@@ -191,21 +242,19 @@ class Courier:
             attempt = await parcel.line.submitter.submit(parcel.node, parcel.letter, entered)
             refused = is_login_refused(attempt)
             login.told(refused=refused, accepted=attempt.phase in _LOGGED_IN)
-        self._time(parcel.node, attempt)
+        self._time(parcel, attempt)
         self._findings.answered(parcel.probe, attempt)
         relay = parcel.line.relay.name
         if refused and self._gates[relay].locked:
             log.warning("Relay %s refuses our login; it is tried once in 5 minutes.", relay)
         return attempt
 
-    def _is_stranger(self, key: RouteKey) -> bool:
-        before = self._accepted_before.get((key.relay, key.node, key.sender, key.mailbox))
-        return schedule.is_stranger(before, self._clock.now())
-
-    def _time(self, route: Node, attempt: Attempt) -> None:
-        node = replace(route, name=self._learner.node_of(route, attempt) or route.name)
-        for timed in attempt.phases:
-            self._metrics.timed(node, timed.phase, timed.seconds)
+    def _time(self, parcel: Parcel, attempt: Attempt) -> None:
+        node = parcel.node
+        node = replace(node, name=self._learner.node_of(node, attempt) or node.name)
+        if not parcel.probe.confirmation:  # A burst would outweigh what the schedule samples.
+            for timed in attempt.phases:
+                self._metrics.timed(node, timed.phase, timed.seconds)
         if attempt.certificate_end is not None:
             self._metrics.certified(node, attempt.certificate_end)
 

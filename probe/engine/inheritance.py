@@ -37,7 +37,7 @@ def inherit(
             continue
         roster.adopt(record.probe)
         learner.adopt(key.relay, record.learned)
-        if record.undecided:  # It is on this run's account, whose counters begin at 0.
+        if record.owed:  # It is on this run's account, whose counters begin at 0.
             metrics.scheduled(key)
         cause = _cause(roster.known(key), clock_stepped=remembered.clock_stepped)
         books.post([books.ledger.restore(record, cause)])

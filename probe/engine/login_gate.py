@@ -70,6 +70,13 @@ class LoginGate:
                 return login
             await self._answered.wait()
 
+    def admitted_at_once(self) -> Login | None:
+        """A login for what may as well not be sent, or None while the secret is in any doubt.
+
+        Such logins would use up the tries that are left before we are locked out.
+        """
+        return self._ask()[1] if self._secret is None or self._lockout.proven else None
+
     @asynccontextmanager
     async def attempt(self, turned: Callable[[], None]) -> AsyncIterator[None]:
         """One IMAP login, begun when it is allowed; `turned` is called while it is not."""

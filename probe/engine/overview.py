@@ -37,9 +37,13 @@ class Overview:
         desk: Desk,
         journal: Journal,
         clock: Clock,
+        standby: Callable[[], frozenset[str]] = frozenset,
         domains: Callable[[], tuple[DomainStatus, ...]] = tuple,
     ) -> None:
-        """`domains` says how the senders' domains stand."""
+        """`standby` names the relays that are there in case another fails.
+
+        `domains` says how the senders' domains stand.
+        """
         self._books = books
         self._sender = sender
         self._supervisor = supervisor
@@ -47,6 +51,7 @@ class Overview:
         self._desk = desk
         self._journal = journal
         self._clock = clock
+        self._standby = standby
         self._domains = domains
         self._state = State.UNKNOWN
         self._since = clock.now()
@@ -71,6 +76,7 @@ class Overview:
             components=self._findings.components(),
             domains=self._domains(),
             notices=tuple(self._notices()),
+            standby=self._standby(),
         )
 
     def health(self) -> Health:

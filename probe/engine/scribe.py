@@ -30,7 +30,9 @@ class Scribe:
         self._journal = journal
         self._clock = clock
 
-    def write(self, route: Route, slot: float) -> tuple[Probe, Letter]:
+    def write(
+        self, route: Route, slot: float, *, confirmation: bool = False
+    ) -> tuple[Probe, Letter]:
         """The probe of this slot, and the message that carries its tag."""
         now = self._clock.now()
         sequence = self._journal.next_sequence()
@@ -47,6 +49,7 @@ class Scribe:
             token=token,
             deadline=route.deadline,
             give_up=route.give_up,
+            confirmation=confirmation,
         )
         letter = Letter(
             sender=composed.envelope_from,

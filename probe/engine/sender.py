@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from probe.core import schedule
 from probe.core.model import Loop, Node, Route, RouteKey, SkipCause
-from probe.engine.courier import Courier
+from probe.engine.courier import Courier, Errand
 from probe.engine.supervisor import Beat
 from probe.ports import Clock, Metrics
 
@@ -39,6 +40,7 @@ class Sender:
         self._clock = clock
         self._entries: dict[RouteKey, _Entry] = {}
         self._due: list[tuple[float, RouteKey]] = []
+        self._probes: asyncio.TaskGroup | None = None  # Of the loop, while it turns.
         self._changed = asyncio.Event()
         self._stopping = False
         self._running = 0
@@ -65,6 +67,21 @@ class Sender:
         """No further slot of this route comes due."""
         self._entries.pop(key, None)
 
+    def confirm(self, key: RouteKey) -> bool:
+        """Start a confirmation probe, outside the schedule; False where it cannot be right now.
+
+        It takes no place of the slots, and waits for nothing.
+        """
+        entry = self._entries.get(key)
+        if entry is None or self._probes is None or self._stopping:
+            return False
+        errand = self._courier.admit(entry.route, entry.node)
+        if errand is None:
+            return False
+        task = self._probes.create_task(self._confirm(errand))
+        task.add_done_callback(lambda _: errand.end())  # It may be cancelled before it begins.
+        return True
+
     def follow(self, courier: Courier) -> None:
         """From now on this one carries what comes due; the one before ends what it has begun."""
         self._courier.retire()
@@ -78,11 +95,15 @@ class Sender:
     async def run(self, beat: Beat) -> None:
         """Turn for ever. The probes under way end with the loop."""
         async with asyncio.TaskGroup() as probes:
-            while True:
-                beat()
-                self._changed.clear()
-                self._start_due(probes)
-                await self._pause()
+            self._probes = probes
+            try:
+                while True:
+                    beat()
+                    self._changed.clear()
+                    self._start_due(probes)
+                    await self._pause()
+            finally:
+                self._probes = None
 
     async def _pause(self) -> None:
         """Until the next slot, the next change of routes, or the longest time for a turn."""
@@ -119,19 +140,32 @@ class Sender:
         self._metrics.skipped(entry.route.key, cause)
 
     async def _run(self, entry: _Entry, slot: float) -> None:
-        """One slot. It breaks nothing else: the group would end every other probe with it."""
+        """One slot."""
         entry.running += 1
+        try:
+            with self._underway(entry.route.key):
+                while self._entries.get(entry.route.key) is entry:
+                    if await self._courier.carry(entry.route, entry.node, slot):
+                        break
+        finally:
+            entry.running -= 1
+
+    async def _confirm(self, errand: Errand) -> None:
+        """One confirmation probe."""
+        with self._underway(errand.route.key):
+            await self._courier.confirm(errand)
+
+    @contextmanager
+    def _underway(self, key: RouteKey) -> Iterator[None]:
+        """What is waited for at the end. It breaks nothing else: the group would end with it."""
         self._running += 1
         self._idle.clear()
         try:
-            while self._entries.get(entry.route.key) is entry:
-                if await self._courier.carry(entry.route, entry.node, slot):
-                    break
+            yield
         except Exception:
-            log.exception("A slot of %s broke.", entry.route.key)
+            log.exception("A probe of %s broke.", key)
             self._metrics.failed(Loop.SENDER)
         finally:
-            entry.running -= 1
             self._running -= 1
             if not self._running:
                 self._idle.set()

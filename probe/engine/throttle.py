@@ -87,14 +87,24 @@ class Throttle:
         """A turn as soon as the limits allow one, or None where that is not before `until`."""
         return Turn(self, key) if await self.wait(key, until) else None
 
+    def turn_at_once(self, key: RouteKey) -> Turn | None:
+        """A turn for what no slot waits for, or None where there is no room to spare.
+
+        Half of the connections are the schedule's: a burst that hangs starves no other node.
+        """
+        now = self._clock.now()
+        if self._allowed_at(key, now) > now or self._is_full(key.relay, share=0.5):
+            return None
+        self._begin(key, now)
+        return Turn(self, key)
+
     async def wait(self, key: RouteKey, until: float) -> bool:
         """Whether a submission may begin by `until`: returns when it may, and counts it."""
         while True:
             now = self._clock.now()
             allowed = self._allowed_at(key, now)
             if allowed <= now and not self._is_full(key.relay):
-                self._busy[key.relay] += 1
-                self._count(key.relay, key.mailbox, now, 1)
+                self._begin(key, now)
                 return True
             if allowed > until or now >= until:
                 return False
@@ -118,9 +128,14 @@ class Throttle:
             self._mailboxes[key.mailbox].free_at(now, self.limits.mailboxes.get(key.mailbox)),
         )
 
-    def _is_full(self, relay: str) -> bool:
+    def _is_full(self, relay: str, *, share: float = 1.0) -> bool:
+        """Whether this share of the relay's connections is in use, or more."""
         most = self.limits.relays.get(relay, NO_LIMITS).connections
-        return most is not None and self._busy[relay] >= most
+        return most is not None and self._busy[relay] >= most * share
+
+    def _begin(self, key: RouteKey, now: float) -> None:
+        self._busy[key.relay] += 1
+        self._count(key.relay, key.mailbox, now, 1)
 
     def _count(self, relay: str, mailbox: str, moment: float, count: int) -> None:
         self._minutes[relay].add(moment, count)

@@ -187,6 +187,12 @@ FAULT_SINCE = Metric(
     (*COMPONENT, "fault"),
     "When the fault that is named began; NaN while it is not named.",
 )
+FAILURE_SHARE = Metric(
+    "mailprobe_failure_share_lower_bound_ratio",
+    GAUGE,
+    COMPONENT,
+    "At least this share of the probes fails, with a confidence of 97.5 %; NaN while unknown.",
+)
 
 # ---- relays, senders, mailboxes
 
@@ -307,7 +313,7 @@ CATALOGUE: tuple[Metric, ...] = (
     *(PROBES, FAILURES, UNKNOWN, DELIVERED, LATE, LOST, DUPLICATES, MISMATCHES, BOUNCES),
     *(UNDECIDED, IN_FLIGHT, OVERDUE, OLDEST_UNANSWERED, LAST_SUCCESS, INTERVAL, DEADLINE),
     *(LAST_DELIVERY, LAST_PHASE, DELIVERY, PHASE, HOP, LAG),
-    *(COMPONENT_STATE, FAULT, FAULT_CONFIRMED, FAULT_SINCE),
+    *(COMPONENT_STATE, FAULT, FAULT_CONFIRMED, FAULT_SINCE, FAILURE_SHARE),
     *(IMAP_UP, IMAP_LAST_OK, QUOTA, IMAP_CERTIFICATE_END, UNMATCHED, CERTIFICATE_END, AUTH),
     *(DNS_STATE, DNS_CHANGED, SPF_LOOKUPS, SPF_VOID, DNSBL_LISTED, DNSBL_USABLE),
     *(RELAY_INFO, SENDER_INFO, RESOLVE_LAST_OK),

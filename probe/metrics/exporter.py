@@ -6,10 +6,9 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import astuple
 
 from probe import __version__
-from probe.core.component import Component, Fault, Kind
+from probe.core.component import Component, Kind
 from probe.core.model import (
     AuthResult,
     Folder,
@@ -26,13 +25,13 @@ from probe.core.model import (
     RouteKey,
     Sender,
     SkipCause,
-    State,
     UnknownCause,
     UnmatchedCause,
 )
 from probe.core.status import ComponentStatus
 from probe.metrics import catalogue as m
 from probe.metrics import series
+from probe.metrics.components import Components
 from probe.metrics.domain import DomainSeries
 from probe.metrics.histogram import Histogram
 from probe.metrics.scrape import Scraper
@@ -64,7 +63,7 @@ class Exporter:
         self._statuses: set[str] = set()
         self._nodes = series.nodes()
         self._mailboxes = series.mailboxes(now())
-        self._components = series.components()
+        self._components = Components()
         self._authentication = series.authentication()
         self.domains = DomainSeries()
         self._relays = series.one(m.RELAY_INFO)
@@ -130,6 +129,7 @@ class Exporter:
         """A relay is configured: its series without a node exist from now on."""
         self._relays.remove((relay.name,))
         self._relays.add((relay.name, relay.role))
+        self._components.add(Component(Kind.RELAY, relay=relay.name))
         for phase in Phase:
             self._phases.add((relay.name, phase))
         if relay.plan.is_looked_up:  # What is never resolved must not look long unresolved.
@@ -141,34 +141,40 @@ class Exporter:
         """A relay is not configured any more."""
         self._relays.remove((name,))
         self._resolved.remove((name,))
+        self._components.remove(Component(Kind.RELAY, relay=name))
 
     def add_sender(self, sender: Sender) -> None:
         """A sender is configured."""
         self._senders.remove((sender.name,))
         self._senders.add((sender.name, sender.domain))
+        self._components.add(Component(Kind.SENDER, sender=sender.name))
 
     def drop_sender(self, name: str) -> None:
         """A sender is not configured any more."""
         self._senders.remove((name,))
+        self._components.remove(Component(Kind.SENDER, sender=name))
 
     def add_mailbox(self, mailbox: Mailbox) -> None:
         """A mailbox is configured: its series exist from now on."""
         self._mailboxes.add((mailbox.name,))
-        self._components.add(_labels(Component(Kind.MAILBOX, mailbox=mailbox.name)))
+        self._components.add(Component(Kind.MAILBOX, mailbox=mailbox.name))
 
     def drop_mailbox(self, name: str) -> None:
         """A mailbox is not configured any more: its series go at once."""
         self._mailboxes.remove((name,))
-        self._components.remove(_labels(Component(Kind.MAILBOX, mailbox=name)))
+        self._components.remove(Component(Kind.MAILBOX, mailbox=name))
 
     def add_node(self, node: Node) -> None:
         """A node is in force: its component series exist from now on."""
         self._nodes.add((node.relay, node.name))
+        if node.name:  # A load balancer is none: what is behind it is learned.
+            self._components.add(Component(Kind.NODE, relay=node.relay, node=node.name))
 
     def retire_node(self, node: Node) -> None:
         """A node is gone: its series go at once."""
         self._nodes.remove((node.relay, node.name))
         self._routes.remove((node.relay, node.name), Standing.LEARNED)
+        self._components.remove(Component(Kind.NODE, relay=node.relay, node=node.name))
 
     # ---- sending
 
@@ -215,6 +221,10 @@ class Exporter:
         if reason is not None:
             self._routes.count(_names(key), m.FAILURES, reason)
 
+    def confirmed(self, key: RouteKey, *, ok: bool) -> None:
+        """A confirmation probe was judged, good or bad."""
+        self._routes.count(_names(key), m.CONFIRMATIONS, "ok" if ok else "failed")
+
     def unknown(self, key: RouteKey, cause: UnknownCause) -> None:
         """A probe will never be judged."""
         self._routes.count(_names(key), m.UNKNOWN, cause)
@@ -233,10 +243,11 @@ class Exporter:
         """The first sighting came after the deadline."""
         self._routes.count(_names(key), m.LATE)
 
-    def lost(self, key: RouteKey) -> None:
-        """Given up."""
+    def lost(self, key: RouteKey, *, confirmation: bool = False) -> None:
+        """Given up. A confirmation probe is in no histogram of deliveries."""
         self._routes.count(_names(key), m.LOST)
-        self._delivery.give_up((key.relay, key.mailbox))
+        if not confirmation:
+            self._delivery.give_up((key.relay, key.mailbox))
 
     def duplicate(self, key: RouteKey) -> None:
         """One more copy of a probe that had arrived before."""
@@ -292,19 +303,7 @@ class Exporter:
 
     def diagnosed(self, status: ComponentStatus) -> None:
         """How a component stands at this moment."""
-        labels = _labels(status.component)
-        if labels not in self._components:
-            return  # It is not configured any more.
-        named = {one.fault: one for one in status.faults}
-        for state in State:
-            self._components.put(labels, int(state is status.state), m.COMPONENT_STATE, state)
-        for fault in Fault:
-            one = named.get(fault)
-            confirmed = one is not None and one.confirmed
-            since = math.nan if one is None else one.since
-            self._components.put(labels, int(one is not None), m.FAULT, fault)
-            self._components.put(labels, int(confirmed), m.FAULT_CONFIRMED, fault)
-            self._components.put(labels, since, m.FAULT_SINCE, fault)
+        self._components.diagnosed(status)
 
     # ---- reading, and ourselves
 
@@ -350,7 +349,3 @@ class Exporter:
 
 def _names(key: RouteKey) -> Names:
     return key.relay, key.node, key.sender, key.mailbox
-
-
-def _labels(component: Component) -> Names:
-    return tuple(str(label) for label in astuple(component))

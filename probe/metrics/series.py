@@ -96,6 +96,7 @@ def components() -> Table:
             *_each(m.FAULT, Fault),
             *_each(m.FAULT_CONFIRMED, Fault),
             *_each(m.FAULT_SINCE, Fault, start=math.nan),
+            Column(m.FAILURE_SHARE, start=math.nan),
         ],
     )
 

@@ -8,10 +8,12 @@ from rich.console import Console
 
 from probe.app_check import Report
 from probe.cli_check import lines, summary, table
+from probe.core.component import Component, Fault, Kind
 from probe.core.finding import Conclusion, Finding
 from probe.core.model import Phase, PhaseTime, Reason, RouteKey, State, UnknownCause
 from probe.core.record import Bad, Good, Unknown
 from probe.core.status import Status
+from probe.core.suspicion import Suspect
 
 
 def route(node: str) -> RouteKey:
@@ -33,6 +35,13 @@ REPORT = Report(
     ),
     {"corp": "LOGIN refused\r\n"},
     Status(State.DEGRADED, 0.0),
+    (
+        Suspect(
+            Component(Kind.NODE, relay="pool", node="n2"),
+            (Fault.REFUSING, Fault.SLOW),
+            alternatives=(Component(Kind.RELAY, relay="pool"),),
+        ),
+    ),
 )
 
 
@@ -44,7 +53,11 @@ def test_a_line_for_each_route_with_why_and_how_long() -> None:
         "unknown  pool/n3/shop/corp  mailbox corp is dark",
         "unknown  pool/n4/shop/corp  it was not sent",
     ]
-    assert summary(REPORT) == ("There is a fault. Mailbox corp could not be read: LOGIN refused??.")
+    assert summary(REPORT) == (
+        "There is a fault."
+        " This points at node pool/n2 (refusing and slow), or as well at relay pool."
+        " Mailbox corp could not be read: LOGIN refused??."
+    )
 
 
 def test_a_table_on_a_terminal_says_the_same_and_takes_no_orders_from_servers() -> None:

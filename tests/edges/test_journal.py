@@ -209,7 +209,7 @@ moments = st.floats(min_value=0, max_value=4e9)
 integers = st.integers(min_value=0, max_value=2**32 - 1)
 keys = st.builds(RouteKey, names, names, names, names)
 probes = st.builds(
-    Probe, st.integers(0, 2**40 - 1), keys, moments, moments, names, moments, moments
+    Probe, st.integers(0, 2**40 - 1), keys, moments, moments, names, moments, moments, st.booleans()
 )
 texts = st.text(st.characters(), max_size=8)  # Surrogates too.
 places = st.builds(Place, texts, texts, integers, integers)

@@ -380,14 +380,31 @@ def fill(path: Path) -> None:
             return
 
 
-async def test_probes_of_a_file_of_version_1_are_still_known(tmp_path: Path) -> None:
+BACKWARDS = [  # From version 4 to 3, from 3 to 2, and from 2 to 1.
+    ("DROP TABLE notes",),
+    (
+        "ALTER TABLE probes DROP COLUMN confirmation",
+        "DROP TABLE incidents",
+        "DROP TABLE baselines",
+    ),
+    ("ALTER TABLE probes DROP COLUMN learned",),
+]
+
+
+@pytest.mark.parametrize("version", [3, 2, 1])
+async def test_probes_of_an_older_file_are_still_known(tmp_path: Path, version: int) -> None:
     path = tmp_path / "j"
     async with opened(path) as journal:
         await journal.launch(probe(0))
         identity = journal.id
-    execute(path, "DROP TABLE notes")
-    execute(path, "ALTER TABLE probes DROP COLUMN learned")
-    execute(path, "PRAGMA user_version = 1")
+    for sql in (sql for step in BACKWARDS[: len(STEPS) - version] for sql in step):
+        execute(path, sql)
+    execute(path, f"PRAGMA user_version = {version}")
     async with opened(path) as journal:
-        assert journal.id == identity
-        assert [record.learned for record in journal.load().open] == [""]
+        assert (journal.id, journal.errors) == (identity, 0)
+        assert journal.load().open == (Record(probe(0), ended=False),)
+        assert journal.load().incidents == ()
+        confirmation = Record(replace(probe(1), confirmation=True), accepted=NOW, learned="mx1")
+        journal.save(confirmation)
+    async with opened(path) as journal:
+        assert journal.load().open == (Record(probe(0), ended=False), confirmation)

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from probe.core.component import Component, Fault, Kind
+from probe.core.incident import End, Grievance, Incident, Share
 from probe.core.model import RouteKey, State
 from probe.core.status import ComponentStatus, FaultStatus, Health, Mark, RouteStatus, Status
 from probe.edges.web import PortTaken, WebServer
@@ -112,10 +113,9 @@ def component(mailbox: str, **more: object) -> dict[str, object]:
 async def test_a_component_at_fault_has_its_sentence_and_its_line(world: World) -> None:
     world.status = replace(STATUS, components=(BACK, FULL))
     _, text, _ = await world.get("/")
-    assert "<h1>Mailbox corp is full. 1 of 2 routes does not deliver" in text
-    assert "<b>mailbox corp</b>" in text
-    assert "552 5.2.2 it is &lt;full&gt;<br>100 % of its quota is used" in text
-    assert "mailbox back" not in text
+    assert "<h1>Mailbox corp is full.</h1>\n<p>1 of 2 routes does not deliver" in text
+    assert "<h3>Mailbox corp is full</h3>" in text
+    assert "<li>552 5.2.2 it is &lt;full&gt;</li><li>100 % of its quota is used</li>" in text
 
 
 async def test_the_status_is_shaped_as_the_contract_says(world: World) -> None:
@@ -156,6 +156,63 @@ async def test_the_status_is_shaped_as_the_contract_says(world: World) -> None:
         ],
         "dns": [],
     }
+
+
+HELD = Incident(
+    id="7",
+    component=Component(Kind.NODE, relay="pool", node="192.0.2.12"),
+    opened=1_795_316_647.0,
+    changed=1_795_316_666.0,
+    since=1_795_316_640.0,
+    faults=(Grievance(Fault.HOLDING, 1_795_316_640.0, confirmed=1_795_316_661.0),),
+    share=Share(0.93216, 1.0),
+    alternatives=(Component(Kind.RELAY, relay="pool"),),
+    evidence=("7 of 7 have not arrived", "6 of 6 have not arrived"),
+    unaffected=("node pool/192.0.2.11",),
+    standby=("backup",),
+)
+CLOSED = replace(HELD, id="6", opened=1.0, closed=61.0, end=End.RECOVERED, share=None)
+
+
+async def test_incidents_are_shaped_as_the_contract_says(world: World) -> None:
+    newer = replace(CLOSED, id="5", opened=2.0)
+    world.status = replace(STATUS, incidents=(CLOSED, newer, HELD))
+    code, text, response = await world.get("/api/v1/incidents")
+    assert (code, response.content_type) == (200, "application/json")
+    first, *others = json.loads(text)
+    names = dict.fromkeys(("sender", "mailbox", "flow"), "")
+    assert first == {
+        "id": "7",
+        "opened": "2026-11-22T03:04:07Z",
+        "changed": "2026-11-22T03:04:26Z",
+        "closed": None,
+        "since": "2026-11-22T03:04:00Z",
+        "end": None,
+        "component": {"kind": "node", "relay": "pool", "node": "192.0.2.12", **names},
+        "alternatives": [{"kind": "relay", "relay": "pool", "node": "", **names}],
+        "faults": ["holding"],
+        "confirmed": True,
+        "failing_share": [0.9322, 1.0],
+        "evidence": ["7 of 7 have not arrived", "6 of 6 have not arrived"],
+        "unaffected": ["node pool/192.0.2.11"],
+        "standby": ["backup"],
+    }
+    assert [one["id"] for one in others] == ["5", "6"], "the newest first among those closed"
+    assert (others[1]["closed"], others[1]["end"]) == ("1970-01-01T00:01:01Z", "recovered")
+    assert others[1]["failing_share"] is None
+
+
+async def test_a_component_is_shown_with_its_share_and_its_alternatives(world: World) -> None:
+    alternatives = (BACK.component, FULL.component)
+    either = replace(FULL, share=Share(0.5, 1.0), alternatives=alternatives)
+    world.status = replace(STATUS, components=(either,))
+    _, text, _ = await world.get("/api/v1/status")
+    [shown] = json.loads(text)["components"]
+    assert shown["failing_share"] == [0.5, 1.0]
+    assert [one["mailbox"] for one in shown["alternatives"]] == ["back", "corp"]
+    assert shown["alternatives"][0].keys() == {
+        "kind", "relay", "node", "sender", "mailbox", "flow",
+    }  # fmt: skip
 
 
 async def test_metrics_come_in_the_format_that_is_asked_for(world: World) -> None:
@@ -204,7 +261,8 @@ async def test_behind_a_proxy_links_begin_as_it_says(world: World) -> None:
     world.server.guard(login=None, certificate=None, external_url='https://a.example/m"')
     _, text, _ = await world.get("/")
     links = [attrs["href"] for tag, attrs in Page(text).tags if tag == "a"]
-    assert links == ['https://a.example/m"/api/v1/status', 'https://a.example/m"/metrics']
+    pages = ("api/v1/status", "api/v1/incidents", "metrics")
+    assert links == [f'https://a.example/m"/{page}' for page in pages]
 
 
 class Page(HTMLParser):
@@ -251,7 +309,7 @@ async def test_the_page_shows_no_more_than_a_browser_bears(world: World) -> None
     _, text, _ = await world.get("/")
     page = Page(text)
     assert [tag for tag, _ in page.tags].count("li") == 200
-    assert "801 more routes, none worse, are in the JSON." in page.texts
+    assert "801 more routes, none worse, in the JSON." in page.texts
     assert "450 4.7.1 try again later" in page.texts
     assert len(text) < 600_000
 
@@ -267,7 +325,9 @@ async def test_hostile_text_stays_text(world: World, hostile: str) -> None:
     assert json.loads(text)["routes"][0]["node"] == hostile
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/status", "/-/healthy", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/metrics", "/api/v1/status", "/api/v1/incidents", "/-/healthy", "/nowhere"]
+)
 async def test_every_answer_has_strict_headers(world: World, path: str) -> None:
     _, _, response = await world.get(path)
     policy = response.headers["Content-Security-Policy"]

@@ -247,10 +247,13 @@ class Prober:
     def _is_as_journaled(self, key: RouteKey) -> None:
         records = [r for r in self.world.disk.records.values() if r.probe.route == key]
         level = self.books.level(key)
-        assert level.undecided == sum(r.undecided for r in records)
+        assert level.undecided == sum(r.owed for r in records)
         assert level.in_flight == sum(r.in_flight for r in records)
         delivered = self.metrics.count("delivered", key)
-        assert delivered <= sum(r.arrived is not None for r in records), "one arrival each"
+        arrived = [r for r in records if r.arrived is not None and not r.probe.confirmation]
+        assert delivered <= len(arrived), "one arrival each"
+        confirmations = [r for r in records if r.probe.confirmation and not r.undecided]
+        assert self.metrics.count("confirmed", key) <= len(confirmations), "one verdict each"
 
 
 class Story:
@@ -285,6 +288,9 @@ class Story:
                 self.move(NODES[number % 2])
             case "step":
                 world.clock.ahead += (-7200.0, 3.0, 90_000.0)[number % 3]
+            case "confirm":
+                for key in [*self.prober.books.histories] * (1 + number % 3):
+                    self.prober.sender.confirm(key)
             case "break":
                 self.prober.breaks = True
             case "stop" | "kill":
@@ -352,8 +358,8 @@ def a_dsn(letter: Letter) -> bytes:
     )
 
 
-EVENTS = ["pass", "arrive"] * 8 + ["speak", "read"] * 4 + ["bounce", "hang", "release", "blind"] * 2
-EVENTS += ["move", "step", "break", "stop", "kill"]
+EVENTS = ["pass", "arrive"] * 8 + ["speak", "read", "confirm"] * 4
+EVENTS += ["bounce", "hang", "release", "blind"] * 2 + ["move", "step", "break", "stop", "kill"]
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

@@ -61,6 +61,20 @@ def test_what_is_not_configured_any_more_accuses_nobody_and_is_waited_for() -> N
     assert set(world.books.histories) == {KEY}
 
 
+def test_a_confirmation_probe_was_never_scheduled() -> None:
+    left = in_flight(1, 1001.0)
+    left = replace(left, probe=replace(left.probe, confirmation=True))
+    cut = Record(replace(left.probe, sequence=2))
+    world = inherited(replace(NOTHING, open=(left, cut)))
+    assert world.metrics.count("scheduled") == 0
+    assert world.books.level(KEY).undecided == 0
+    assert world.books.level(KEY).in_flight == 2
+    world.read(1001.0 + 3700.0)
+    world.books.tick()
+    assert world.metrics.count("confirmed", KEY, "ok=False") == 1
+    assert world.metrics.count("unknown") == world.metrics.count("judged") == 0
+
+
 def test_what_is_on_its_way_to_a_mailbox_that_nobody_reads_is_let_go() -> None:
     gone = replace(KEY, mailbox="gone")
     world = inherited(replace(NOTHING, open=(in_flight(1, 980.0, gone),)))

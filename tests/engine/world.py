@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from probe.core.incident import Incident
 from probe.core.model import (
     Attempt,
     ImapServer,
@@ -44,6 +45,8 @@ class FakeJournal:
         self.records: dict[int, Record] = {}
         self.kept: list[tuple[Place, int | None, float]] = []
         self.given_up: list[tuple[str, float, int]] = []
+        self.incidents: dict[str, Incident] = {}
+        self.baselines: dict[str, tuple[float, ...]] = {}
         self.steps: list[str] = []
         self.notes: dict[tuple[str, str], str] = {}
         self._sequence = 0
@@ -88,6 +91,12 @@ class FakeJournal:
 
     async def cleaned(self, places: Sequence[Place]) -> None:
         """Nothing to clean."""
+
+    def save_incident(self, incident: Incident) -> None:
+        self.incidents[incident.id] = incident
+
+    def keep_baselines(self, rows: Mapping[str, tuple[float, ...]]) -> None:
+        self.baselines.update(rows)
 
     def note(self, topic: str, name: str, text: str) -> None:
         self.notes[topic, name] = text

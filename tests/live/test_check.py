@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 
@@ -88,6 +89,9 @@ def test_json_is_the_object_of_the_api(world: World, pool: Pool) -> None:
     assert status["state"] == "ok"
     assert [route["node"] for route in status["routes"]] == [node.address for node in pool.nodes]
     assert {route["state"] for route in status["routes"]} == {"ok"}
+    kinds = Counter(component["kind"] for component in status["components"])
+    assert kinds == {"prober": 1, "relay": 1, "node": 3, "sender": 1, "mailbox": 1}
+    assert {component["state"] for component in status["components"]} == {"ok"}
 
 
 def test_a_stopped_node_and_one_that_holds_mail_are_named(world: World, pool: Pool) -> None:
@@ -104,6 +108,8 @@ def test_a_stopped_node_and_one_that_holds_mail_are_named(world: World, pool: Po
         r"overdue .*accepted, and not there \d\.\d s later", check.line(holding.address)
     )
     assert "ack 0." in check.line(holding.address)
+    for node, fault in ((stopped, "unreachable"), (holding, "holding")):
+        assert f"This points at node pool/{node.address} ({fault})." in check.out.splitlines()[-1]
     assert check.seconds < 5 + STARTING
     assert pool.dovecot.delivered(RECIPIENT) == [], "what came is removed, whatever did not"
     holding.resume_queue_manager()

@@ -7,37 +7,46 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from probe.core.component import Component, Fault, Kind
-from probe.core.detection.case import Assessment, Case, Seen
+from probe.core.detection.case import Case, Details, Seen
 from probe.core.detection.docket import Accusation
 from probe.core.detection.topology import names_of
 from probe.core.incident import MOST_EVIDENCE, Grievance
-from probe.core.model import Relay, Role
+from probe.core.model import Relay, Role, RouteKey
 from probe.core.rfc3339 import rfc3339
 
 _NEWEST = MOST_EVIDENCE - 5
 _MOST_UNAFFECTED = 20
 
 
-def accuse(
-    case: Case,
-    found: Assessment,
+def details(
+    component: Component,
+    failures: Sequence[Seen],
     others: Iterable[Seen],
     *,
     relays: Mapping[str, Relay],
     now: float,
     wall: Callable[[float], float],
-) -> Accusation:
-    """What is held against a component. `others`: all that was seen since it began, elsewhere."""
+) -> Details:
+    """`others`: all that was seen meanwhile, elsewhere; `wall` gives the Unix time of a moment."""
     well = _well(others)
+    return Details(
+        evidence=tuple(_lines(failures, now, wall)),
+        unaffected=tuple(_unaffected(component, well))[:_MOST_UNAFFECTED],
+        standby=tuple(_standby(component, well, relays)),
+    )
+
+
+def accusation(case: Case, known: Details) -> Accusation:
+    """What is held against a component."""
     return Accusation(
         component=case.component,
         since=case.since,
         faults=grievances(case),
         share=case.share,
         alternatives=case.alternatives,
-        evidence=tuple(_lines(found.failures, now, wall)),
-        unaffected=tuple(_unaffected(case.component, well))[:_MOST_UNAFFECTED],
-        standby=tuple(_standby(case.component, well, relays)),
+        evidence=known.evidence,
+        unaffected=known.unaffected,
+        standby=known.standby,
     )
 
 
@@ -71,15 +80,18 @@ def _text(seen: Seen, now: float) -> str:
 
 def _well(others: Iterable[Seen]) -> dict[Component, int]:
     """The components that work: how many probes of theirs came on time, where none failed."""
-    good: Counter[Component] = Counter()
-    bad: set[Component] = set()
+    came: Counter[RouteKey] = Counter()
+    failed: set[RouteKey] = set()
     for seen in others:
-        for name in names_of(seen.observation.key):
-            if seen.failed:
-                bad.add(name)
-            elif seen.good:
-                good[name] += 1
-    return {name: count for name, count in sorted(good.items()) if name not in bad}
+        if seen.failed:
+            failed.add(seen.observation.key)
+        elif seen.good:
+            came[seen.observation.key] += 1
+    good: Counter[Component] = Counter()
+    for key, count in came.items():
+        good.update(dict.fromkeys(names_of(key), count))
+    bad = {name for key in failed for name in names_of(key)}
+    return {name: good[name] for name in sorted(good) if name not in bad}
 
 
 def _unaffected(accused: Component, well: Mapping[Component, int]) -> Iterator[str]:

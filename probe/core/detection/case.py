@@ -55,6 +55,11 @@ class Seen:
         return self.weight.odds == 0.0 and self.weight.blames == EVERYBODY
 
     @property
+    def fact(self) -> bool:
+        """Whether it failed in a way that does not just happen."""
+        return self.observation.failure is not None and self.observation.failure.is_fact
+
+    @property
     def failed(self) -> bool:
         """Whether this is hardly how it goes when all is well."""
         return is_clear(self.weight)
@@ -75,8 +80,9 @@ class Assessment:
 
     @property
     def share(self) -> Share | None:
-        """The failing share."""
-        return failing_share(self.outcomes)
+        """The failing share, until the last failure: what came after it is the way back."""
+        after = next((n for n, failed in enumerate(reversed(self.outcomes)) if failed), 0)
+        return failing_share(self.outcomes[: len(self.outcomes) - after])
 
     def faults(self) -> list[Fault]:
         """What is wrong, the most frequent first, by the newest failures."""
@@ -135,7 +141,8 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
         watched = one.observation
         run = found.runs.setdefault(watched.key.node, Run())
         if one.failed:
-            fresh = not failing and not run.failures
+            # A row of failures is one thing that happened; facts are each of their own.
+            fresh = (not failing and not run.failures) or one.fact
             found.separate += one.weight.nats() if fresh else 0.0
             failing = True
             found.outcomes.append(True)
@@ -171,6 +178,15 @@ def _was_held(watched: Observation) -> bool:
     return watched.failure.fault is Fault.HOLDING
 
 
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is told of a case beside its faults."""
+
+    evidence: tuple[str, ...]  # One line each, newest first.
+    unaffected: tuple[str, ...]  # What works meanwhile, likewise.
+    standby: tuple[str, ...]  # The standby relays that work.
+
+
 @dataclass(slots=True)
 class Case:
     """A component that is named, or several between which nothing is decided."""
@@ -186,9 +202,14 @@ class Case:
     confirmed: float | None = None
     steady: float | None = None  # Since when there has been reason to page.
     rechecked: float = -math.inf
+    found: Assessment = field(default_factory=Assessment)
+    details: Details | None = None
+    detailed: float = -math.inf  # When the details were put into words.
 
     def update(self, found: Assessment, now: float, threshold: float) -> None:
         """Take in what was found; what cannot be told any more stays as it was."""
+        before = (tuple(self.faults), self.confirmed)
+        self.found = found
         share = found.share
         if share is not None:
             self.share = share
@@ -200,6 +221,8 @@ class Case:
                 firsts[Fault.INTERMITTENT] = self.faults.get(Fault.INTERMITTENT, now)
             self.faults = firsts
         self._confirm(found, now, threshold)
+        if (tuple(self.faults), self.confirmed) != before:
+            self.detailed = -math.inf
 
     def _confirm(self, found: Assessment, now: float, threshold: float) -> None:
         persists = found.persists(now)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from probe.core.change import Change
 from probe.core.component import Component, Kind, Named
 from probe.core.detection import localise
-from probe.core.detection.accusation import accuse, tie_of
+from probe.core.detection.accusation import accusation, details, tie_of
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.burst import Bursts, NodeName
 from probe.core.detection.case import Assessment, Case, Seen, assess
@@ -30,6 +30,8 @@ UNDECIDED_FACT = 4.0  # and where facts are to be explained.
 RECHECK = 5.0  # s between two looks whether it is over,
 RECHECKED = 300.0  # for so long, and whenever something has come through again (s).
 THROTTLED = 60.0  # s after a relay has said that we are too many in which it gets no burst.
+REFRESH = 5.0  # s after which the evidence of an incident is put into words anew.
+RECENT = 600.0  # s: what works meanwhile is told of so long.
 UNANSWERED = 5.0  # s without an answer from anywhere after which it may be our own network.
 
 
@@ -39,7 +41,7 @@ class Diagnosis:
 
     wishes: tuple[RouteKey, ...]  # Confirmation probes to be sent now.
     incidents: tuple[Incident, ...]  # Those that have opened, changed or closed.
-    asks: bool = False  # Whether every mailbox should be read right now: any answer counts.
+    asks: tuple[str, ...] = ()  # Mailboxes that should be read right now: any answer counts.
 
 
 class Detector:
@@ -163,8 +165,8 @@ class Detector:
         self._docket.accuse(_united(accusations), now)
         self._lessons.pass_on(now, self._troubled(sums))
         wishes = tuple(self._wishes(sums, now))
-        asks = self._question is not None and not self._has_answered(self._question)
-        return Diagnosis(wishes, self._docket.told(), asks)
+        asking = self._question is not None and not self._has_answered(self._question)
+        return Diagnosis(wishes, self._docket.told(), tuple(self._sights) if asking else ())
 
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""
@@ -254,8 +256,8 @@ class Detector:
 
     def _seen(self, since: float, now: float) -> Iterator[Seen]:
         """What counts since then, oldest first."""
-        for one in self._history.observations:
-            if one.slot >= since and not one.spent:
+        for one in self._history.since(since):
+            if not one.spent:
                 weight = self._history.weigh(one, now)
                 if weight is not None:
                     yield Seen(one, weight)
@@ -291,7 +293,7 @@ class Detector:
         ]
         if not alone and sum(one.weight.nats() for one in failures) < self._topology.threshold:
             return False
-        if sum(_is_fact(one) for one in failures) >= 2:
+        if sum(one.fact for one in failures) >= 2:
             return True
         moments = {int(one.observation.slot) for one in failures}
         return len(failures) >= 3 and len(moments) >= 2
@@ -344,7 +346,7 @@ class Detector:
         covers = [self._cover(one.members) for one in rivals]
         differing = next((one ^ covers[0] for one in covers[1:] if one != covers[0]), frozenset())
         self._rivals = tuple(sorted(differing))
-        facts = sum(_is_fact(one) for one in seen if one.failed) >= 2
+        facts = sum(one.fact for one in seen if one.failed) >= 2
         patience = UNDECIDED_FACT if facts else UNDECIDED
         since = self._question if self._question is not None else now
         if self._tie is not None or now - since < patience or not rivals:
@@ -380,24 +382,35 @@ class Detector:
                 continue
             if recovered := found.recovered():
                 self._narrow(case, found, recovered, now)
-            yield self._told(case, found, now)
+            yield self._told(case, now)
         if self._tie is not None:
             found = assess(self._own(self._tie, now), now)
             self._tie.update(found, now, self._topology.threshold)
             self._tie.confirmed = None
-            yield self._told(self._tie, found, now)
+            yield self._told(self._tie, now)
 
-    def _told(self, case: Case, found: Assessment, now: float) -> Accusation:
-        routes = self._routes_of(case.component)
-        since = max(case.since, now - 600.0)
-        others = (one for one in self._seen(since, now) if one.observation.key not in routes)
-        return accuse(case, found, others, relays=self._relays, now=now, wall=self._wall)
+    def _told(self, case: Case, now: float) -> Accusation:
+        """What is held against it; the details are as they were a moment ago, if it is the same."""
+        if case.details is None or now - case.detailed >= REFRESH:
+            routes = self._routes_of(case.component)
+            seen = self._seen(max(case.since, now - RECENT), now)
+            others = (one for one in seen if one.observation.key not in routes)
+            case.details = details(
+                case.component,
+                case.found.failures,
+                others,
+                relays=self._relays,
+                now=now,
+                wall=self._wall,
+            )
+            case.detailed = now
+        return accusation(case, case.details)
 
     def _own(self, case: Case, now: float) -> Iterator[Seen]:
         """What was seen of a case's routes that can be blamed on it."""
         routes = self._routes_of(case.component)
-        for one in self._history.observations:
-            if one.slot < case.since or one.spent or one.key not in routes:
+        for one in self._history.since(case.since):
+            if one.spent or one.key not in routes:
                 continue
             weight = self._history.weigh(one, now)
             if weight is not None and weight.blames & case.blames:
@@ -425,6 +438,7 @@ class Detector:
                 blames=series.kinds,
                 alternatives=series.names[1:],
                 faults=dict(case.faults),
+                details=None,
             )
             self._cases.append(part)
             if not place:
@@ -568,7 +582,7 @@ class Detector:
         young = now - case.opened < RECHECKED
         if now - case.rechecked < RECHECK:
             return
-        found = assess(self._own(case, now), now)
+        found = case.found
         if not (young or found.good):
             return
         asked = {self._asked(key) for key in self._routes_of(case.component)}
@@ -579,10 +593,6 @@ class Detector:
             case.rechecked = now
             self._turn += 1
             yield from self._bursts.recheck(now, routes[self._turn % len(routes)])
-
-
-def _is_fact(one: Seen) -> bool:
-    return one.observation.failure is not None and one.observation.failure.is_fact
 
 
 def _united(accusations: Sequence[Accusation]) -> list[Accusation]:

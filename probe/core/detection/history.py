@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from probe.core.authenticity import Authenticity, Proof
 from probe.core.change import Arrived, Change, Copied, Judged, Vouched
@@ -134,9 +136,10 @@ class History:
         del self.observations[:count]
         return count
 
-    def spend(self, one: Observation) -> None:
-        """It belongs to an incident that is over."""
-        one.spent = True
+    def since(self, moment: float) -> Iterator[Observation]:
+        """Those launched since then, oldest first."""
+        first = bisect_left(self.observations, moment, key=lambda one: one.slot)
+        return islice(self.observations, first, None)
 
     # ---- what it counts
 

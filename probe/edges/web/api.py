@@ -1,13 +1,15 @@
-"""The status as JSON."""
+"""The status, and the incidents, as JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 
+from probe.core.incident import Incident, Share
 from probe.core.records.report import report
 from probe.core.rfc3339 import rfc3339
-from probe.core.status import ComponentStatus, DomainStatus, RouteStatus, Status
+from probe.core.status import ComponentStatus, DomainStatus, RouteStatus, Status, newest_first
 
 
 def status_json(status: Status) -> str:
@@ -23,17 +25,45 @@ def status_json(status: Status) -> str:
     )
 
 
+def incidents_json(incidents: Iterable[Incident]) -> str:
+    """The list of `/api/v1/incidents`: open ones first, and the newest first among equals."""
+    return json.dumps([_incident(incident) for incident in newest_first(incidents)])
+
+
 def _component(status: ComponentStatus) -> dict[str, object]:
     return {
         **asdict(status.component),
         "state": status.state,
         "faults": [one.fault for one in status.faults],
-        "confirmed": any(one.confirmed for one in status.faults),
+        "confirmed": status.confirmed,
         "since": rfc3339(status.since),
-        "failing_share": None,  # What is a fact has none.
-        "alternatives": [],
-        "evidence": [line for one in status.faults for line in one.evidence],
+        "failing_share": _share(status.share),
+        "alternatives": [asdict(one) for one in status.alternatives],
+        "evidence": status.evidence,
     }
+
+
+def _incident(incident: Incident) -> dict[str, object]:
+    return {
+        "id": incident.id,
+        "opened": rfc3339(incident.opened),
+        "changed": rfc3339(incident.changed),
+        "closed": _moment(incident.closed),
+        "since": rfc3339(incident.since),
+        "end": incident.end,
+        "component": asdict(incident.component),
+        "alternatives": [asdict(one) for one in incident.alternatives],
+        "faults": [one.fault for one in incident.faults],
+        "confirmed": incident.confirmed,
+        "failing_share": _share(incident.share),
+        "evidence": incident.evidence,
+        "unaffected": incident.unaffected,
+        "standby": incident.standby,
+    }
+
+
+def _share(share: Share | None) -> list[float] | None:
+    return None if share is None else [round(share.low, 4), round(share.high, 4)]
 
 
 def _domain(status: DomainStatus) -> dict[str, object]:

@@ -20,7 +20,7 @@ from aiohttp.web_exceptions import (
 )
 
 from probe.core.status import Health, Status
-from probe.edges.web.api import status_json
+from probe.edges.web.api import incidents_json, status_json
 from probe.edges.web.certificate import Certificate
 from probe.edges.web.door import Door, Visitor
 from probe.edges.web.header import strict
@@ -139,6 +139,7 @@ class WebServer:
         application.router.add_get("/", self._page)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/api/v1/status", self._api)
+        application.router.add_get("/api/v1/incidents", self._incidents)
         application.router.add_get("/-/healthy", self._healthy)
         application.router.add_get("/-/ready", self._ready)
         if self._reload is not None:
@@ -178,6 +179,10 @@ class WebServer:
 
     async def _api(self, _: web.Request) -> web.Response:
         text = await asyncio.to_thread(status_json, self._status())
+        return web.Response(text=text, content_type="application/json")
+
+    async def _incidents(self, _: web.Request) -> web.Response:
+        text = await asyncio.to_thread(incidents_json, self._status().incidents)
         return web.Response(text=text, content_type="application/json")
 
     async def _page(self, _: web.Request) -> web.Response:
