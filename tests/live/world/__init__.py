@@ -11,6 +11,7 @@ from tests.certificates import Certificate, CertificateAuthority
 from tests.live.world.dovecot import PASSWORD, Delivered, Dovecot
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd
+from tests.live.world.opendkim import OpenDkim, SigningKey
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
@@ -26,12 +27,14 @@ __all__ = [
     "Delivered",
     "Dovecot",
     "Nsd",
+    "OpenDkim",
     "Pool",
     "Postfix",
     "RefusingSink",
     "Server",
     "ServerFailed",
     "ServerMissing",
+    "SigningKey",
     "World",
     "greets",
     "wait_until",
