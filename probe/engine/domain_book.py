@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from probe.core.records.check import Check, CheckKind, DomainPlan, Inspection, worst
 from probe.core.records.history import (
@@ -51,7 +51,8 @@ class DomainBook:
         """A domain is checked from now on; what was known of it before still is."""
         self._metrics.add_domain(domain)
         self._checks[domain] = {}
-        self._show_changes(domain)
+        for kind in CheckKind:
+            self._show_change(domain, kind)
 
     def drop(self, domain: str) -> None:
         """A domain is not checked any more."""
@@ -72,18 +73,17 @@ class DomainBook:
         """How its checks went so far, in earlier runs of the prober too."""
         return self._courses.get(domain, {})
 
-    def take_in(self, plan: DomainPlan, kinds: frozenset[CheckKind], found: Inspection) -> None:
-        """One run of these kinds of checks has ended."""
+    def take_in(self, plan: DomainPlan, kind: CheckKind, found: Inspection) -> None:
+        """One run of this kind of check has ended."""
         domain, before = plan.domain, self.courses(plan.domain)
         wall = self._clock.wall(self._clock.now())
-        self._courses[domain] = followed(before, found.checks, kinds, wall)
-        for kind in kinds:
-            self._checks[domain][kind] = tuple(c for c in found.checks if c.check is kind)
-        if CheckKind.DNSBL in kinds:
+        self._courses[domain] = followed(before, found.checks, {kind}, wall)
+        self._checks[domain][kind] = found.checks
+        if kind is CheckKind.DNSBL:
             self._lists[domain] = found
         self._tell(domain, before)
         self._write(domain, before, wall)
-        self._show(domain, kinds, found)
+        self._show(domain, kind, found)
 
     def show_lists(self, plans: Collection[DomainPlan]) -> None:
         """Whom the blocklists have, of all that are asked about."""
@@ -121,19 +121,16 @@ class DomainBook:
                 self._journal.note(_TOPIC, name_of(domain, unit), text_of(course))
                 self._written[domain, unit] = course, wall
 
-    def _show(self, domain: str, kinds: Iterable[CheckKind], found: Inspection) -> None:
-        for kind in kinds:
-            state = worst(check.state for check in self._checks[domain][kind])
-            self._metrics.checked(domain, kind, state)
+    def _show(self, domain: str, kind: CheckKind, found: Inspection) -> None:
+        self._metrics.checked(domain, kind, worst(check.state for check in found.checks))
         if found.spf_lookups is not None and found.spf_void_lookups is not None:
             counted = {"lookups": found.spf_lookups, "void_lookups": found.spf_void_lookups}
             self._metrics.spf_counted(domain, **counted)
-        self._show_changes(domain)
+        self._show_change(domain, kind)
 
-    def _show_changes(self, domain: str) -> None:
-        for kind in CheckKind:
-            if (when := last_change(self.courses(domain), kind)) is not None:
-                self._metrics.record_changed(domain, kind, when)
+    def _show_change(self, domain: str, kind: CheckKind) -> None:
+        if (when := last_change(self.courses(domain), kind)) is not None:
+            self._metrics.record_changed(domain, kind, when)
 
 
 def _restored(notes: Mapping[tuple[str, str], str]) -> dict[str, Courses]:

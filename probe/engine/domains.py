@@ -1,4 +1,8 @@
-"""The loop that checks the DNS of the senders' domains."""
+"""The loop that checks the DNS of the senders' domains.
+
+Each kind of check of each domain runs by itself: one that waits for a dead name server holds up
+no other. Those that are due together put the same questions at the same time, which then are one.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ Declare = Callable[[Component, tuple[Named, ...] | None], None]
 
 
 class Domains:
-    """Checks every domain at its times, several at once; one that is slow holds up no other."""
+    """Checks every domain at its times."""
 
     def __init__(
         self,
@@ -47,7 +51,7 @@ class Domains:
         self._times = DnsTimes()
         self._plans: dict[str, DomainPlan] = {}
         self._due: dict[str, dict[CheckKind, float]] = {}
-        self._busy: set[str] = set()
+        self._busy: set[tuple[str, CheckKind]] = set()
 
     # ---- what is asked
 
@@ -94,16 +98,17 @@ class Domains:
                 beat()
                 self._plan()
                 now = self._clock.now()
-                for domain, kinds in [*self._now_due(now)]:
-                    self._busy.add(domain)
-                    group.create_task(self._inspect(self._plans[domain], kinds))
+                for domain, kind in self._now_due(now):
+                    self._busy.add((domain, kind))
+                    group.create_task(self._inspect(self._plans[domain], kind))
                 await self._clock.sleep_until(min(now + TURN, self._next()))
 
     async def once(self) -> None:
         """Make every check of every domain."""
         async with asyncio.TaskGroup() as group:
             for plan in self._plans.values():
-                group.create_task(self._inspect(plan, frozenset(CheckKind)))
+                for kind in CheckKind:
+                    group.create_task(self._inspect(plan, kind))
 
     # ---- what follows
 
@@ -143,35 +148,40 @@ class Domains:
             for kind, due in self._due[domain].items():  # An interval may have become shorter.
                 self._due[domain][kind] = min(due, now + self._times.of(kind))
 
-    def _now_due(self, now: float) -> Iterator[tuple[str, frozenset[CheckKind]]]:
-        for domain, dues in self._due.items():
-            kinds = frozenset(kind for kind, due in dues.items() if due <= now)
-            if kinds and domain not in self._busy:
-                yield domain, kinds
+    def _now_due(self, now: float) -> list[tuple[str, CheckKind]]:
+        return [each for each, due in self._waiting() if due <= now]
 
     def _next(self) -> float:
-        waiting = (dues for domain, dues in self._due.items() if domain not in self._busy)
-        return min((due for dues in waiting for due in dues.values()), default=math.inf)
+        return min((due for _, due in self._waiting()), default=math.inf)
 
-    async def _inspect(self, plan: DomainPlan, kinds: frozenset[CheckKind]) -> None:
+    def _waiting(self) -> Iterator[tuple[tuple[str, CheckKind], float]]:
+        """When each check is due that is not being made."""
+        for domain, dues in self._due.items():
+            for kind, due in dues.items():
+                if (domain, kind) not in self._busy:
+                    yield (domain, kind), due
+
+    async def _inspect(self, plan: DomainPlan, kind: CheckKind) -> None:
         try:
-            found = await self._inspector.inspect(plan, kinds)
+            found = await self._inspector.inspect(plan, {kind})
         finally:
-            self._busy.discard(plan.domain)
+            self._busy.discard((plan.domain, kind))
         if plan.domain not in self._plans:
             return  # It is not configured any more.
-        self._book.take_in(plan, kinds, found)
-        self._book.show_lists(self._plans.values())
+        self._book.take_in(plan, kind, found)
+        if kind is CheckKind.DNSBL:
+            self._book.show_lists(self._plans.values())
         self._declare_all()
-        self._rest(plan, kinds)
+        self._rest(plan, kind)
 
-    def _rest(self, plan: DomainPlan, kinds: frozenset[CheckKind]) -> None:
-        """When these kinds are due again; at once where there is another plan by now."""
-        now, doubted = self._clock.now(), suspects(self._book.courses(plan.domain))
+    def _rest(self, plan: DomainPlan, kind: CheckKind) -> None:
+        """When it is due again; at once where there is another plan by now."""
         if self._plans[plan.domain] != plan:
             return
-        for kind in kinds:
-            interval = self._times.of(kind)
+        now, interval = self._clock.now(), self._times.of(kind)
+        due = next_run(plan.domain, interval, self._due[plan.domain][kind])
+        if due <= now:  # It took too long, or we did not run.
             due = next_run(plan.domain, interval, now)
-            soon = confirming_run(interval, now) if kind in doubted else due
-            self._due[plan.domain][kind] = min(due, soon)
+        if kind in suspects(self._book.courses(plan.domain)):
+            due = min(due, confirming_run(interval, now))
+        self._due[plan.domain][kind] = due

@@ -18,7 +18,6 @@ from tests.hand_turned import HandTurnedClock, settle
 SHOP = SenderDomain("shop", "shop.example", ("s1",), ("192.0.2.1",))
 NEWS = SenderDomain("news", "news.example")
 SUBJECTS = {CheckKind.DKIM: "s1", CheckKind.PTR: "192.0.2.1"}
-NOT_DNSBL = ALL_KINDS - {CheckKind.DNSBL}
 
 
 class FakeDns:
@@ -30,13 +29,15 @@ class FakeDns:
         self.records: dict[tuple[str, CheckKind], str] = {}
         self.runs: list[tuple[float, str, frozenset[CheckKind]]] = []
         self.plans: list[DomainPlan] = []
-        self.gates: dict[str, asyncio.Event] = {}
+        self.gates: dict[tuple[str, CheckKind], asyncio.Event] = {}
 
     async def inspect(self, plan: DomainPlan, kinds: Set[CheckKind] = ALL_KINDS) -> Inspection:
         self.runs.append((self._clock.now(), plan.domain, frozenset(kinds)))
+        await self._clock.sleep_until(self._clock.now() + 0.1 * len(self.runs) % 0.7)
         self.plans.append(plan)
-        if plan.domain in self.gates:
-            await self.gates[plan.domain].wait()
+        for kind in kinds:
+            if (plan.domain, kind) in self.gates:
+                await self.gates[plan.domain, kind].wait()
         checks = tuple(self._check(plan, kind) for kind in CheckKind if kind in kinds)
         listings = tuple(Listing(ip, zone, True) for ip in plan.egress_ips for zone in plan.dnsbls)
         usable = tuple((zone, True) for zone in plan.dnsbls)
@@ -97,7 +98,8 @@ async def test_each_check_is_made_at_the_start_and_then_within_its_interval() ->
     assert runs[0] <= 10.0
     gaps = [later - earlier for earlier, later in pairwise(runs)]
     assert all(240.0 <= gap <= 275.0 for gap in gaps) and len(set(gaps)) > 1
-    assert [kinds for _, _, kinds in world.dns.runs[:2]] == [ALL_KINDS, NOT_DNSBL]
+    for kind in ALL_KINDS - {CheckKind.DNSBL}:  # Those that can are made together.
+        assert world.dns.when("shop.example", kind) == runs
     [_, second] = world.dns.when("shop.example", CheckKind.DNSBL)
     assert 1440.0 <= second <= 1640.0
 
@@ -154,7 +156,8 @@ async def test_it_is_known_after_a_restart_what_was_well() -> None:
     async with after.running():
         await after.clock.advance(100.0)
         assert after.faults() == [CheckKind.SPF]
-        assert after.metrics.count("record_changed", "shop.example", "spf") == 2
+        assert after.metrics.count("record_changed", "shop.example", "spf") >= 1
+        assert after.metrics.count("record_changed", "shop.example", "mx") == 0
 
 
 async def test_a_selector_that_is_new_in_the_mail_is_looked_at_at_once() -> None:
@@ -164,18 +167,20 @@ async def test_a_selector_that_is_new_in_the_mail_is_looked_at_at_once() -> None
         world.learned["shop.example"] = ("s2",)
         await world.clock.advance(6.0)
         assert world.dns.plans[-1].selectors == ("s1", "s2")
+        assert world.dns.when("shop.example", CheckKind.DKIM)[-1] <= 106.0
 
 
-async def test_a_domain_that_does_not_answer_holds_up_no_other() -> None:
+async def test_a_check_that_does_not_end_holds_up_no_other() -> None:
     world = World(SHOP, NEWS)
-    world.dns.gates["shop.example"] = asyncio.Event()
+    world.dns.gates["shop.example", CheckKind.NS] = asyncio.Event()
     async with world.running():
         await world.clock.advance(1000.0)
-        assert len(world.dns.when("shop.example", CheckKind.MX)) == 1
-        assert len(world.dns.when("news.example", CheckKind.MX)) > 3
-        world.dns.gates["shop.example"].set()
+        assert len(world.dns.when("shop.example", CheckKind.NS)) == 1
+        assert len(world.dns.when("shop.example", CheckKind.MX)) > 3
+        assert len(world.dns.when("news.example", CheckKind.NS)) > 3
+        world.dns.gates["shop.example", CheckKind.NS].set()
         await world.clock.advance(300.0)
-        assert len(world.dns.when("shop.example", CheckKind.MX)) == 2
+        assert len(world.dns.when("shop.example", CheckKind.NS)) == 2
 
 
 async def test_a_reload_takes_domains_in_and_out() -> None:
@@ -193,7 +198,7 @@ async def test_a_reload_takes_domains_in_and_out() -> None:
         assert world.named == {"shop": None, "news": ()}
         count = len(world.dns.runs)
         await world.clock.advance(50.0)
-        assert len(world.dns.runs) == count + 1
+        assert len(world.dns.runs) == count + len(CheckKind) - 1
         world.domains.follow((SHOP, NEWS), DnsTimes(60.0), ())
         await world.clock.advance(100.0)
         assert world.faults() == [CheckKind.SPF]
@@ -227,6 +232,8 @@ async def test_blocklists_are_told_for_each_address_and_list() -> None:
 async def test_every_check_can_be_made_once() -> None:
     world = World(SHOP, NEWS)
     assert not world.domains.is_complete()
-    await world.domains.once()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.domains.once())
+        await world.clock.advance(5.0)
     assert world.domains.is_complete()
     assert sum(len(one.checks) for one in world.domains.status()) == 2 * len(CheckKind)

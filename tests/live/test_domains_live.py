@@ -148,6 +148,10 @@ def test_a_record_that_is_removed_is_a_fault_until_it_is_back(domain: Domain, po
 def test_what_was_well_before_a_restart_is_known(domain: Domain, pool: Pool) -> None:
     prober = domain.prober(pool)
     prober.expect(lambda: check(prober, "spf") == "ok", "the record is well")
+    sent = prober.scrape().sum("mailprobe_sent_total")
+    prober.expect(
+        lambda: prober.scrape().sum("mailprobe_sent_total") > sent + 3, "all that is on disk"
+    )
     prober.kill()
     domain.spf = ""
     domain.publish()

@@ -34,9 +34,9 @@ def first_run(domain: str, times: DnsTimes, now: float) -> float:
     return now + _share(domain) * min(_BEGINNING, _AGAIN * times.interval)
 
 
-def next_run(domain: str, interval: float, now: float) -> float:
-    """When checks that were made together at `now` are due again, together."""
-    return now + interval * (_LEAST + _SPREAD * _share(f"{domain} {now:.3f}"))
+def next_run(domain: str, interval: float, due: float) -> float:
+    """When checks that were `due` together are due again, together: most ask the same questions."""
+    return due + interval * (_LEAST + _SPREAD * _share(f"{domain} {due:.3f}"))
 
 
 def confirming_run(interval: float, now: float) -> float:
