@@ -21,7 +21,8 @@ from probe.engine.supervisor import Beat
 from probe.ports import Clock
 from probe.ports_dns import DomainInspector
 
-TURN = 5.0  # s: the longest sleep between two turns.
+TURN = 5.0  # s: the longest sleep between two turns,
+BUSY_TURN = 0.5  # and while checks are being made: what they find may be due again soon (s).
 
 Selectors = Callable[[str], Collection[str]]
 Declare = Callable[[Component, tuple[Named, ...] | None], None]
@@ -101,7 +102,8 @@ class Domains:
                 for domain, kind in self._now_due(now):
                     self._busy.add((domain, kind))
                     group.create_task(self._inspect(self._plans[domain], kind))
-                await self._clock.sleep_until(min(now + TURN, self._next()))
+                turn = BUSY_TURN if self._busy else TURN
+                await self._clock.sleep_until(min(now + turn, self._next()))
 
     async def once(self) -> None:
         """Make every check of every domain."""
