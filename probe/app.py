@@ -19,6 +19,7 @@ from probe.edges.clock import SystemClock
 from probe.edges.journal import JournalLocked, SqliteJournal
 from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.crew import Crew
+from probe.engine.diagnosis import Diagnostician
 from probe.engine.inheritance import inherit
 from probe.engine.overview import Overview
 from probe.engine.publisher import Publisher
@@ -112,6 +113,7 @@ class _Prober:
         )
         self._senders = SenderWatch(settings, self._ground, self._remembered.notes)
         self._setup = Setup(settings, self._ground)
+        self._setup.settle(self._ground)
         self._desk = self._setup.make_desk(self._ground, self._senders.notary.arrived)
         self._sender = Sender(self._setup.courier, metrics=self._metrics, clock=clock)
         self._roster = Roster(
@@ -122,6 +124,7 @@ class _Prober:
             metrics=self._metrics,
         )
         self._supervisor = Supervisor(clock=clock, metrics=self._metrics)
+        self._diagnostician = self._make_diagnostician()
         self._overview = self._make_overview()
         self._publisher = self._make_publisher()
         self._reloader = Reloader(
@@ -130,6 +133,7 @@ class _Prober:
             desk=self._desk,
             sender=self._sender,
             roster=self._roster,
+            diagnostician=self._diagnostician,
             senders=self._senders,
             again=again,
             in_force=in_force,
@@ -161,6 +165,7 @@ class _Prober:
                 await stop.wait()
                 log.info("mailprobe stops.")
                 await self._drain()
+                self._diagnostician.keep()
                 listening.cancel()
                 crew.dismiss()
 
@@ -171,13 +176,29 @@ class _Prober:
 
     # ---- building
 
+    def _make_diagnostician(self) -> Diagnostician:
+        ground = self._ground
+        return Diagnostician(
+            ground.books.detector,
+            self._setup.configured,
+            findings=ground.findings,
+            roster=self._roster,
+            learner=ground.learner,
+            bursts=self._sender,
+            readers=self._desk,
+            journal=ground.journal,
+            metrics=ground.metrics,
+            clock=ground.clock,
+            closed=[one for one in self._remembered.incidents if one.closed is not None],
+        )
+
     def _make_overview(self) -> Overview:
         ground = self._ground
         return Overview(
             ground.books,
             self._sender,
             self._supervisor,
-            findings=ground.findings,
+            diagnosis=self._diagnostician,
             desk=self._desk,
             journal=ground.journal,
             clock=ground.clock,
@@ -221,6 +242,7 @@ class _Prober:
         reaper = Reaper(self._ground.books)
         crew.start(Loop.SENDER, "slots", self._sender.run)
         crew.start(Loop.REAPER, "deadlines", reaper.run)
+        crew.start(Loop.REAPER, "diagnosis", self._diagnostician.run)
         self._senders.start(crew)
         crew.start(Loop.PUBLISHER, "gauges", self._publisher.run)
         self._reloader.begin(crew, web)

@@ -125,7 +125,7 @@ class _Check:
             self._books,
             self._volley,
             self._supervisor,
-            findings=self._ground.findings,
+            diagnosis=self._ground.findings,
             desk=self._desk,
             journal=self._journal,
             clock=self._clock,
@@ -248,6 +248,7 @@ class _Check:
         return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
 
     def _status(self, findings: Sequence[Finding], suspected: Sequence[Suspect]) -> Status:
+        self._ground.findings.refresh()
         status = self._overview.status()
         wall = self._clock.wall(self._clock.now())
         known = components(findings, suspected, status.components, wall)

@@ -16,6 +16,7 @@ from probe.edges.route import KernelRoutes
 from probe.edges.web import BadCertificate, WebServer
 from probe.engine.crew import Crew
 from probe.engine.desk import Desk
+from probe.engine.diagnosis import Diagnostician
 from probe.engine.inspector import Inspector
 from probe.engine.providers import ProviderFinder
 from probe.engine.roster import Roster
@@ -39,6 +40,7 @@ class Reloader:
         desk: Desk,
         sender: Sender,
         roster: Roster,
+        diagnostician: Diagnostician,
         senders: SenderWatch,
         again: Again | None,
         in_force: InForce,
@@ -49,6 +51,7 @@ class Reloader:
         self._desk = desk
         self._sender = sender
         self._roster = roster
+        self._diagnostician = diagnostician
         self._senders = senders
         self._again = again
         self._in_force = in_force
@@ -121,6 +124,8 @@ class Reloader:
         books = self._ground.books
         books.post(books.ledger.dismiss(lambda key: setup.is_gone(key, former)))
         self._follow_mailboxes(former)
+        setup.settle(self._ground)
+        self._diagnostician.follow(setup.configured)
         self._forget(former)
         self.announce()
         setup.guard(self._web)

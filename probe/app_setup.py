@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.config import Settings
+from probe.core.detection.baseline import Baselines
+from probe.core.detection.detector import Detector
 from probe.core.ledger import Ledger
 from probe.core.model import Folder, Mailbox, RouteKey
 from probe.core.sight import Sight
@@ -17,6 +19,7 @@ from probe.edges.web import Certificate, Login, WebServer
 from probe.engine.books import Books
 from probe.engine.courier import Acquaintance, Courier, Line
 from probe.engine.desk import Desk
+from probe.engine.diagnosis import Configured
 from probe.engine.findings import Findings
 from probe.engine.learner import Learner
 from probe.engine.scribe import Scribe
@@ -58,7 +61,15 @@ class Ground:
             mailbox.name: Sight(folders(mailbox), clock.now(), remembered.stopped)
             for mailbox in settings.mailboxes
         }
-        books = Books(Ledger(sights), journal=journal, metrics=metrics, clock=clock)
+        detector = Detector(
+            sights,
+            Baselines(remembered.baselines),
+            incidents=[one for one in remembered.incidents if one.closed is None],
+            wall=clock.wall,
+        )
+        books = Books(
+            Ledger(sights), journal=journal, metrics=metrics, clock=clock, detector=detector
+        )
         throttle = Throttle(settings.limits, clock)
         throttle.remember(remembered.launches)
         return cls(
@@ -67,7 +78,7 @@ class Ground:
             metrics=metrics,
             resolver=DnsResolver(settings.resolvers),
             books=books,
-            findings=Findings(sights, metrics=metrics, clock=clock),
+            findings=Findings(sights, clock=clock),
             sights=sights,
             learner=Learner(settings.relays, books=books, metrics=metrics, clock=clock),
             throttle=throttle,
@@ -118,6 +129,16 @@ class Setup:
         before, now = former.mailboxes.get(mailbox), self.mailboxes[mailbox]
         return before is None or _account(before) != _account(now)
 
+    @property
+    def configured(self) -> Configured:
+        """What there is to be diagnosed."""
+        return Configured(
+            relays={relay.name: relay for relay in self.settings.relays},
+            senders=self.settings.senders,
+            mailboxes=self.settings.mailboxes,
+            slow_after=self.settings.slow_after,
+        )
+
     def make_desk(self, ground: Ground, arrived: Arrived = nobody) -> Desk:
         """A desk that works by it; `arrived` is told of each probe that it takes in."""
         return Desk(
@@ -135,6 +156,11 @@ class Setup:
             wakes=self.wakes,
             arrived=arrived,
         )
+
+    def settle(self, ground: Ground) -> None:
+        """How long relays may need to come back to a mailbox."""
+        for sight in ground.sights.values():
+            sight.settle = self.settings.settle
 
     def tell(self, desk: Desk) -> None:
         """What the desk has to know."""

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
 from probe import __version__
-from probe.demo import SCENARIOS
+from probe.demo import DEFAULT, SCENARIOS
 
 if TYPE_CHECKING:
     import asyncio
@@ -151,12 +151,19 @@ def _add_dns(commands: Commands) -> None:
 def _add_demo(commands: Commands) -> None:
     about = "mail servers and prober in one process, without configuration"
     demo = _add_command(commands, "demo", about)
-    demo.add_argument("--scenario", choices=SCENARIOS, default=SCENARIOS[0])
-    demo.add_argument("--port", type=_port, metavar="N", help="of the pages; default: any free one")
     demo.add_argument(
-        "--duration", type=_duration, default=60.0, metavar="TIME", help="default: 60s"
+        "--scenario", choices=SCENARIOS, default=DEFAULT, help=f"what breaks; default: {DEFAULT}"
     )
-    demo.add_argument("--keep", action="store_true", help="go on after the duration")
+    demo.add_argument("--port", type=_port, metavar="N", help="of the pages; default: any free one")
+    usual = SCENARIOS[DEFAULT]
+    other = [f"; {name} {time:.0f}s" for name, time in SCENARIOS.items() if time != usual]
+    demo.add_argument(
+        "--duration",
+        type=_duration,
+        metavar="TIME",
+        help=f"of all phases together; default: {usual:.0f}s{''.join(other)}",
+    )
+    demo.add_argument("--keep", action="store_true", help="go on after it, until Ctrl-C")
     demo.set_defaults(command=_demo)
 
 
@@ -253,14 +260,16 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from probe.edges.log import configure
     from probe.edges.web.server import PortTaken
 
-    configure(arguments.log_level or "warning", arguments.log_format or "logfmt")
-    code = _FAILED
+    configure(arguments.log_level or "error", arguments.log_format or "logfmt")
+    code, duration = _FAILED, arguments.duration
+    if duration is None:
+        duration = SCENARIOS[arguments.scenario]
     try:
         code = run(
             arguments.scenario,
             _demo_prober,
             port=arguments.port,
-            duration=arguments.duration,
+            duration=duration,
             keep=arguments.keep,
         )
     except* (PortTaken, OSError) as problems:

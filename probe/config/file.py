@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from probe.config.detection import Detection
 from probe.config.kind import (
     Auth,
     CaFile,
@@ -297,9 +298,7 @@ class File(BaseSettings):
         json_schema_extra={"required": ["tag_key", "relays", "senders", "mailboxes"]},
     )
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"detection", "heartbeat", "flows", "limits", "api"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"heartbeat", "flows", "limits", "api"})
 
     instance: Instance | None = Field(
         default=None,
@@ -318,6 +317,9 @@ class File(BaseSettings):
         description="What survives a restart is kept here.",
     )
     web: Web = Field(default_factory=Web, description="Where metrics and pages are served.")
+    detection: Detection = Field(
+        default_factory=Detection, description="When something is called a fault."
+    )
     resolvers: Nameservers | None = Field(
         default=None,
         description="DNS servers, HOST or HOST:PORT; by default the system's.",

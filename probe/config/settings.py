@@ -47,6 +47,8 @@ class Settings:
     plans: Mapping[Combination, Plan]  # What is not in it is not probed.
     smtp_passwords: Mapping[str, Secret]  # By relay.
     imap_passwords: Mapping[str, Secret]  # By mailbox.
+    slow_after: float = 5.0  # s over its normal from which on an SMTP phase is slow.
+    settle: float = 600.0  # s that relays may need to come back to a mailbox.
     warnings: tuple[str, ...] = ()
 
     @property
@@ -93,6 +95,8 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         plans={names: plan.plan(values) for names, values in plan.in_force(file)},
         smtp_passwords={n: r.password for n, r in file.relays.items() if r.password is not None},
         imap_passwords={name: box.imap.password for name, box in file.mailboxes.items()},
+        slow_after=file.detection.slow_after,
+        settle=file.detection.settle,
         warnings=warnings,
     )
 

@@ -7,7 +7,7 @@ no I/O; the engine saves, counts and logs what it answers.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from probe.core.attic import Attic, Shelf
@@ -49,6 +49,11 @@ class Ledger:
         self._submissions: dict[int, Submission] = {}
         self._due: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
         self._end: dict[str, list[tuple[float, int]]] = {name: [] for name in sights}
+
+    @property
+    def sights(self) -> Mapping[str, Sight]:
+        """What could be seen of each mailbox."""
+        return self._sights
 
     def watch(self, mailbox: str, sight: Sight) -> None:
         """A mailbox is read from now on, or is another than before."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from probe.core.model import UnknownCause
 
-SETTLE = 600.0  # s: the longest that relays are given to come back to a mailbox.
+SETTLE = 600.0  # s: the longest that relays are given to come back to a mailbox, if not told.
 GAP = 45.0  # s without a proof that are a blind stretch, even if nobody reported trouble: more
 # than a quiet mailbox is left alone for, and its slowest poll.
 LOOK = 10.0  # s without a proof in which the arrival of an awaited message cannot be dated.
@@ -34,14 +34,14 @@ class Stretch:
     end: float | None = None
     back: dict[NodeKey, float] = field(default_factory=dict)  # When each node came back.
 
-    def voids(self, node: NodeKey, begin: float, end: float) -> bool:
+    def voids(self, node: NodeKey, begin: float, end: float, *, settle: float) -> bool:
         """Whether nothing can be said of a message under way from `begin` to `end`."""
         if self.start >= end:
             return False
         if self.end is None or self.end > begin:
             return True
         back = self.back.get(node, float("inf"))
-        return self.settles and begin < min(back, self.end + SETTLE)
+        return self.settles and begin < min(back, self.end + settle)
 
 
 class Sight:
@@ -49,6 +49,7 @@ class Sight:
 
     def __init__(self, folders: frozenset[str], since: float, stopped: float | None) -> None:
         """`folders`: all that must be read; `stopped`: when the last run of ours ended."""
+        self.settle = SETTLE
         self._proofs: dict[str, float | None] = dict.fromkeys(folders)
         self._stretches: list[Stretch] = []
         if stopped is None:
@@ -117,7 +118,7 @@ class Sight:
         One that came after all was `seen`: if nobody had looked for long, it may have been there.
         """
         for stretch in reversed(self._stretches):
-            if stretch.voids(node, begin, end):
+            if stretch.voids(node, begin, end, settle=self.settle):
                 return stretch.cause
         proof = self.proof
         if seen is not None and proof is not None and proof < end and seen - proof > LOOK:

@@ -1,17 +1,12 @@
-"""What the prober says about its routes, read from its pages as anybody else would."""
+"""What the prober says about its routes."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-_TIMEOUT = 5.0  # s
-_MAX_PAGE = 8 << 20  # bytes
 _SERIES = re.compile(r"(mailprobe_\w+)\{(.*)\} (\S+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _ROUTE = ("relay", "node", "sender", "mailbox")
@@ -33,6 +28,7 @@ class RouteAccount:
     state: str
     sent: int
     arrived: int
+    in_flight: int  # Accepted and unseen, those of bursts too.
     wrong: int  # Failed, never to be judged, or come twice.
     last_delay: float | None  # From acceptance to sighting (s).
 
@@ -54,30 +50,18 @@ class Account:
         return sum(route.arrived for route in self.routes)
 
     @property
-    def wrong(self) -> int:
-        """Probes that anything was wrong with."""
-        return sum(route.wrong for route in self.routes)
-
-    @property
     def slowest(self) -> float:
         """The longest of the routes' last delays (s)."""
         return max((route.last_delay or 0.0 for route in self.routes), default=0.0)
 
     @property
-    def well(self) -> bool:
-        """Whether every route delivered all that was accepted, and nothing was wrong."""
-        delivering = all(route.sent == route.arrived > 0 for route in self.routes)
-        return bool(self.routes) and delivering and self.wrong == 0
-
-
-def read_account(url: str) -> Account:
-    """The account by the pages of the prober at `url`. Raises OSError, HTTPException."""
-    status = _page(url, "/api/v1/status")
-    return account_of(json.loads(status), _page(url, "/metrics"))
+    def fewest(self) -> int:
+        """How many messages were seen on the route where the fewest were."""
+        return min((route.arrived for route in self.routes), default=0)
 
 
 def account_of(status: Any, metrics: str) -> Account:
-    """The account that the two pages give."""
+    """The account that `/api/v1/status` and `/metrics` give."""
     figures: Counter[tuple[str, tuple[str, ...]]] = Counter()
     delays: dict[tuple[str, ...], float] = {}
     for metric, labels, value in _SERIES.findall(metrics):
@@ -93,26 +77,13 @@ def account_of(status: Any, metrics: str) -> Account:
         delay = delays.get(route, float("nan"))
         routes.append(
             RouteAccount(
-                route="/".join(route),
+                route="/".join(route[:2]),  # There is but one sender, and one mailbox.
                 state=shown["state"],
                 sent=figures[_SENT, route],
                 arrived=figures[_ARRIVED, route],
+                in_flight=shown["in_flight"],
                 wrong=sum(figures[metric, route] for metric in _WRONG),
                 last_delay=delay if delay == delay else None,  # NaN: none has arrived.
             )
         )
     return Account(tuple(routes))
-
-
-def _page(url: str, path: str) -> str:
-    where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.netloc, timeout=_TIMEOUT)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        text = answer.read(_MAX_PAGE).decode()
-        if answer.status != http.HTTPStatus.OK:
-            raise OSError(f"{path} answers {answer.status}")
-        return text
-    finally:
-        connection.close()

@@ -12,8 +12,8 @@ import ssl
 from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime, localtime
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +23,8 @@ from pymap.backend.dict import DictBackend
 from pymap.imap import IMAPServer
 from pymap.parsing.command.select import UidSearchCommand
 from pymap.parsing.message import AppendMessage
+
+_HOST_NAME = "mx.corp.demo.test"
 
 
 class _UidSearch(UidSearchCommand):
@@ -34,31 +36,74 @@ class _UidSearch(UidSearchCommand):
         return super(UidSearchCommand, cls).parse(buf, params)
 
 
-@dataclass(frozen=True, slots=True)
 class Inbox:
-    """A mailbox with one folder, INBOX, and where its server listens."""
+    """A mailbox with one folder, INBOX; its server can be closed, and opened on the same port."""
 
-    username: str
-    port: int
-    login: Any  # pymap's.
+    def __init__(self, username: str, login: Any, protocol: IMAPServer) -> None:
+        """`login` and `protocol` are pymap's."""
+        self.port = 0
+        self._username = username
+        self._login = login
+        self._protocol = protocol
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._taken = 0
 
-    async def deliver(self, message: bytes) -> None:
-        """Append a message; whoever IDLEs is told at once."""
-        user = Namespace(name=self.username, roles=frozenset())
-        identity = await self.login.authorize(user, self.username)
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes connections and mail."""
+        return self._server is not None
+
+    async def open(self, host: str, tls: ssl.SSLContext) -> None:
+        """Listen, on the former port or at first on a free one."""
+        self._server = await asyncio.start_server(self._accepted, host, self.port, ssl=tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Take neither connections nor mail any more, and end the connections there are."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def deliver(self, message: bytes, *, sender: str, client: str) -> None:
+        """Take a message from a mail server; whoever IDLEs is told at once.
+
+        Raises ConnectionRefusedError while it is closed.
+        """
+        if self._server is None:
+            raise ConnectionRefusedError(f"{_HOST_NAME} is down")
+        self._taken += 1
+        stamp = (
+            f"Return-Path: <{sender}>\r\n"
+            f"Received: from {client} by {_HOST_NAME} with ESMTP id MX{self._taken:06};\r\n"
+            f" {format_datetime(localtime())}\r\n"
+        )
+        user = Namespace(name=self._username, roles=frozenset())
+        identity = await self._login.authorize(user, self._username)
         async with identity.new_session() as session:
             folder = await session.mailbox_set.get_mailbox("INBOX")
-            await folder.append(AppendMessage(message, datetime.now(UTC)), recent=True)
+            taken = AppendMessage(stamp.encode() + message, datetime.now(UTC))
+            await folder.append(taken, recent=True)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._converse(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = SocketInfo.get(writer, ProxyResultLocal(), unique_id=uuid4().bytes)
+        await self._protocol(reader, writer, peer)
 
 
 @asynccontextmanager
-async def serve_inbox(
-    host: str, *, username: str, password: str, tls: ssl.SSLContext
-) -> AsyncIterator[Inbox]:
-    """An inbox behind IMAP with implicit TLS on a free port; tasks made inside may deliver."""
+async def make_inbox(*, username: str, password: str) -> AsyncIterator[Inbox]:
+    """An inbox that is still closed, behind IMAP with implicit TLS; in the end it is closed."""
     backend, config = await DictBackend.init(
         Namespace(
-            host=host,
+            host=None,
             port=0,
             debug=False,
             tls=False,
@@ -78,23 +123,8 @@ async def serve_inbox(
         await backend.start(stack)
         protocol = IMAPServer(backend.login, config)
         protocol.commands.register(_UidSearch)
-        connections: set[asyncio.Task[None]] = set()
-
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await protocol(
-                reader, writer, SocketInfo.get(writer, ProxyResultLocal(), unique_id=uuid4().bytes)
-            )
-
-        def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            connection = asyncio.create_task(connected(reader, writer))
-            connections.add(connection)
-            connection.add_done_callback(connections.discard)
-
-        server = await asyncio.start_server(accepted, host, 0, ssl=tls)
+        inbox = Inbox(username, backend.login, protocol)
         try:
-            yield Inbox(username, server.sockets[0].getsockname()[1], backend.login)
+            yield inbox
         finally:
-            server.close()
-            for connection in connections:
-                connection.cancel()
-            await asyncio.gather(*connections, return_exceptions=True)
+            await inbox.close()

@@ -1,128 +1,98 @@
-"""What `mailprobe demo` plays: a real prober at work in the demo's mail world."""
+"""The scenarios of `mailprobe demo`: what breaks, and what the prober must then name."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import secrets
-import signal
-import time
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass
 
-from rich.console import Console
+from probe.core.component import Component, Fault, Kind
+from probe.demo.behaviour import NO_TROUBLE, Behaviour, Trouble
+from probe.demo.name import Name
 
-from probe.demo.account import Account, read_account
-from probe.demo.screen import Screen
-from probe.demo.world import HOST, RECIPIENT, RELAY_HOST, SENDER, USERNAME, World, demo_world
-
-Prober = Callable[[Path, asyncio.Event, Callable[[str], None]], Coroutine[None, None, None]]
-"""Runs a prober by a configuration file until the event is set; calls with its pages' address."""
-
-_INTERVAL, _DEADLINE = 2, 10  # s
-_TURN = 0.5  # Between two looks at the prober's pages (s).
-_START = 30.0  # For the prober to come up (s).
+POOL, BACKUP, MAILBOX = "pool", "backup", "corp"  # As the prober's configuration names them.
 
 
-async def healthy(prober: Prober, *, port: int, duration: float | None) -> int:
-    """Nothing is wrong; 0 if the prober says so too, else 1. `duration` None: until Ctrl-C."""
-    console = Console()
-    over = asyncio.Event()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sign, over.set)
-    with TemporaryDirectory(prefix="mailprobe-demo-") as name:
-        folder = Path(name)
-        async with demo_world(folder) as world, asyncio.TaskGroup() as group:
-            stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
-            file = _configuration(world, folder, port)
-            group.create_task(prober(file, stop, ready.set_result))
-            try:
-                async with asyncio.timeout(_START):
-                    url: str = await ready
-                _announce(console, url)
-                account, slowest = await _watch(url, console, over, duration)
-            finally:
-                stop.set()
-    console.print(_verdict(account, slowest), soft_wrap=True, highlight=False)
-    return 0 if account.well else 1
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must be named, and nothing else."""
+
+    component: Component
+    fault: Fault
+    becomes: Fault | None = None  # What it may be called, too, once mail comes again.
+
+    def covers(self, name: Name) -> bool:
+        """Whether this name says that, or more of the same."""
+        allowed = {self.fault, self.becomes, Fault.INTERMITTENT}
+        return name.component == self.component and set(name.faults) <= allowed
+
+    def is_named(self, name: Name) -> bool:
+        """Whether this name says exactly that, for certain."""
+        return name.decided and self.covers(name) and name.faults[0] is self.fault
 
 
-async def _watch(
-    url: str, console: Console, over: asyncio.Event, duration: float | None
-) -> tuple[Account, float]:
-    """Show what arrives until it is over; the last account, and the slowest arrival (s)."""
-    started, slowest = time.monotonic(), 0.0
-    with Screen(console, duration) as screen:
-        while True:
-            account = await asyncio.to_thread(read_account, url)
-            slowest = max(slowest, account.slowest)
-            elapsed = time.monotonic() - started
-            screen.show(account, elapsed)
-            if over.is_set() or (duration is not None and elapsed >= duration):
-                break
-            await _pause(over)
-    return await _settled(url, account), slowest
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A fault that comes and goes."""
+
+    name: str
+    tells: str  # What happens, in one sentence.
+    trouble: Trouble = NO_TROUBLE
+    expected: Expected | None = None  # None: nothing may be named.
+    interval: int = 2  # Between two probes on a route (s).
 
 
-async def _settled(url: str, account: Account) -> Account:
-    """The account at a moment when nothing is on its way, if there is one before the deadline."""
-    until = time.monotonic() + _DEADLINE
-    while account.sent != account.arrived and time.monotonic() < until:
-        await asyncio.sleep(_TURN / 5)
-        account = await asyncio.to_thread(read_account, url)
-    return account
+def _node(name: str) -> Component:
+    return Component(Kind.NODE, relay=POOL, node=name)
 
 
-async def _pause(over: asyncio.Event) -> None:
-    """Wait a turn, or less if it is over."""
-    try:
-        async with asyncio.timeout(_TURN):
-            await over.wait()
-    except TimeoutError:
-        pass
+_POOL_NODES = ("node1", "node2", "node3")
+_POOL = Component(Kind.RELAY, relay=POOL)
 
-
-def _announce(console: Console, url: str) -> None:
-    base = url.rstrip("/")
-    pages = f"The prober's pages: {base}/ {base}/metrics {base}/api/v1/status"
-    console.print(pages, soft_wrap=True, highlight=False)
-
-
-def _verdict(account: Account, slowest: float) -> str:
-    """How it went, in one sentence."""
-    if account.well:
-        probes = f"{account.arrived} of {account.sent} probes arrived"
-        return f"HEALTHY {probes}, the slowest after {slowest:.2f} s."
-    probes = f"{account.arrived} of {account.sent} accepted probes arrived"
-    return f"NOT HEALTHY {probes}, and something was wrong with {account.wrong}."
-
-
-def _configuration(world: World, folder: Path, port: int) -> Path:
-    """A file as an operator would write it; JSON is YAML."""
-    login = {"username": USERNAME, "password": world.password, "ca_file": str(world.ca_file)}
-    nodes = [f"{node.name}={HOST}:{node.port}" for node in world.nodes]
-    imap = {"host": HOST, "port": world.inbox.port, "tls": "implicit", **login}
-    file = folder / "mailprobe.yaml"
-    file.write_text(
-        json.dumps(
-            {
-                "instance": "demo",
-                "tag_key": secrets.token_hex(16),
-                "journal": str(folder / "journal.sqlite3"),
-                "web": {"listen": f"{HOST}:{port}"},
-                "defaults": {"interval": f"{_INTERVAL}s", "deadline": f"{_DEADLINE}s"},
-                "relays": {
-                    "pool": {
-                        "host": RELAY_HOST,
-                        "nodes": nodes,
-                        "helo": "prober.demo.test",
-                        **login,
-                    }
-                },
-                "senders": {"shop": {"address": SENDER}},
-                "mailboxes": {"corp": {"address": RECIPIENT, "imap": imap, "keep": "1m"}},
-            }
-        )
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            "node-holding",
+            "As at Higher Logic in January 2024: node2 accepts mail and keeps it in its queue, "
+            "while node1 and node3 deliver.",
+            Trouble(("node2",), Behaviour(processes=False)),
+            Expected(_node("node2"), Fault.HOLDING, becomes=Fault.LATE),
+        ),
+        Scenario(
+            "slow-accept",
+            "As at MailChannels in October 2019: node2 accepts connections slowly, its greeting "
+            "comes after 9 s; no message is lost.",
+            Trouble(("node2",), Behaviour(greets_after=9.0)),
+            Expected(_node("node2"), Fault.SLOW),
+        ),
+        Scenario(
+            "provider-outage",
+            "As at 4Schools in December 2024: the provider is down, no node of the pool takes a "
+            "connection; the standby relay works.",
+            Trouble(_POOL_NODES, Behaviour(listens=False)),
+            Expected(_POOL, Fault.UNREACHABLE),
+        ),
+        Scenario(
+            "partial-errors",
+            "As at Batch in November 2024: 16 % of the calls fail; node3 puts off 16 % of the "
+            "recipients, at random.",
+            Trouble(("node3",), Behaviour(refuses=0.16)),
+            Expected(_node("node3"), Fault.REFUSING),
+            interval=1,  # The least there is: a share needs many probes.
+        ),
+        Scenario(
+            "accepted-unprocessed",
+            "As at Batch in November 2024: the pool answers 250 and processes nothing; in the end "
+            "it delivers all of it, late.",
+            Trouble(_POOL_NODES, Behaviour(processes=False)),
+            Expected(_POOL, Fault.HOLDING, becomes=Fault.LATE),
+        ),
+        Scenario(
+            "mailbox-down",
+            "The mailbox's server is down: nothing can be read or delivered there, and the relays, "
+            "which keep the mail meanwhile, are not to blame.",
+            Trouble(mailbox_down=True),
+            Expected(Component(Kind.MAILBOX, mailbox=MAILBOX), Fault.UNREADABLE),
+        ),
+        Scenario("healthy", "Nothing is wrong, and nothing may be named."),
     )
-    return file
+}

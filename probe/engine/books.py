@@ -20,8 +20,10 @@ from probe.core.change import (
     Sent,
     Vouched,
 )
+from probe.core.detection.baseline import Baselines
+from probe.core.detection.detector import Detector
 from probe.core.ledger import Ledger
-from probe.core.model import Part, Probe, Reason, RouteKey
+from probe.core.model import Attempt, Part, Phase, Probe, Reason, RouteKey, Timeouts
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.tag import read, short
 from probe.ports import Clock, Journal, Level, Metrics
@@ -44,8 +46,18 @@ class History:
 class Books:
     """The ledger with its consequences."""
 
-    def __init__(self, ledger: Ledger, *, journal: Journal, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Clock,
+        detector: Detector | None = None,
+    ) -> None:
+        """`detector`: who is told of everything, too; without one, one that knows nothing yet."""
         self.ledger = ledger
+        self.detector = detector or Detector(ledger.sights, Baselines())
         self.histories: dict[RouteKey, History] = {}
         self._began: dict[RouteKey, float] = {}
         self._journal = journal
@@ -71,6 +83,37 @@ class Books:
         self.histories.pop(route, None)
         self.ledger.levels.forget(route)
 
+    def launched(self, probe: Probe, timeouts: Timeouts) -> None:
+        """A probe is about to be submitted."""
+        self.ledger.launched(Record(probe), timeouts)
+        self.detector.launched(probe)
+
+    def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
+        """A submission has come to a phase, or pauses (None)."""
+        self.ledger.entered(sequence, phase, moment)
+        self.detector.entered(sequence, phase, moment)
+
+    def submitted(
+        self, sequence: int, attempt: Attempt, *, learned: str, put_off: bool = False
+    ) -> None:
+        """A submission has ended; one that was put off, as a stranger's, says nothing."""
+        changes = self.ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
+        self.post(changes)
+        if put_off:
+            self.detector.dropped(sequence)
+        else:
+            self.detector.attempted(sequence, attempt, learned)
+
+    def interrupted(self, sequence: int) -> None:
+        """A submission was cut off by us."""
+        self.post(self.ledger.interrupted(sequence))
+        self.detector.dropped(sequence)
+
+    def abandoned(self, sequence: int) -> None:
+        """Something of ours broke in the middle of a submission."""
+        self.post(self.ledger.abandoned(sequence))
+        self.detector.dropped(sequence)
+
     def post(self, changes: Iterable[Change]) -> None:
         """Save, count and log."""
         for change in changes:
@@ -94,6 +137,7 @@ class Books:
 
         What still comes of a route that was forgotten, or is not configured any more, is nobody's.
         """
+        self.detector.changed(change)
         if change.record.probe.route not in self.histories:
             return
         for event in change.events:

@@ -19,7 +19,6 @@ from probe.core.outcome import (
     reason_of,
     slowness,
 )
-from probe.core.record import Record
 from probe.engine.books import Books
 from probe.engine.findings import Findings
 from probe.engine.learner import Learner
@@ -188,27 +187,26 @@ class Courier:
 
     async def _send(self, parcel: Parcel, login: Login) -> None:
         """Journal, table, submission, and what came of it."""
-        ledger, sequence, key = self._books.ledger, parcel.probe.sequence, parcel.probe.route
+        books, sequence, key = self._books, parcel.probe.sequence, parcel.probe.route
         try:
-            ledger.launched(Record(parcel.probe), parcel.line.relay.timeouts)
+            books.launched(parcel.probe, parcel.line.relay.timeouts)
             await self._journal.launch(parcel.probe)
             self._wakes[key.mailbox].set()
             attempt = await self._submit(parcel, login)
             learned = self._learner.node_of(parcel.node, attempt)
             # A stranger's deferral, not tried again, says nothing: relays do that when all is well.
             put_off = parcel.probe.confirmation and parcel.is_put_off(attempt)
-            changes = ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
-            self._books.post(changes)
+            books.submitted(sequence, attempt, learned=learned, put_off=put_off)
             self._wakes[key.mailbox].set()
             if not put_off:
                 self._note(key, attempt)
         except asyncio.CancelledError:
-            self._books.post(ledger.interrupted(sequence))
+            books.interrupted(sequence)
             raise
         except Exception:
             log.exception("Probe %d on %s broke.", sequence, key)
             self._metrics.failed(Loop.SENDER)
-            self._books.post(ledger.abandoned(sequence))
+            books.abandoned(sequence)
 
     async def _submit(self, parcel: Parcel, login: Login) -> Attempt:
         """Submit; a relay that does not know us yet is tried again, openly (RFC 6647).
@@ -224,7 +222,7 @@ class Courier:
             if not parcel.is_put_off(attempt) or parcel.probe.confirmation or pause is None:
                 return attempt
             self._metrics.greylisted(key)
-            self._books.ledger.entered(sequence, None, self._clock.now())
+            self._books.entered(sequence, None, self._clock.now())
             await self._clock.sleep_until(self._clock.now() + pause)
             again = await self._gates[key.relay].admitted()
             if again is None:
@@ -235,7 +233,7 @@ class Courier:
         """One submission. The gate hears of its login at once, not when all is over."""
 
         def entered(phase: Phase, moment: float) -> None:
-            self._books.ledger.entered(parcel.probe.sequence, phase, moment)
+            self._books.entered(parcel.probe.sequence, phase, moment)
 
         with login, parcel.turn:
             await parcel.turn.hold()

@@ -36,6 +36,7 @@ from probe.ports_authentication import Arrived, nobody
 log = logging.getLogger("probe.desk")
 
 NEARLY_FULL = 0.9  # The share of a quota from which on it is warned of.
+ASKED = 5.0  # s for which a mailbox that is to be looked into is looked into often.
 CONFLICT_SHOWN = 900.0  # s after its last message that a second prober is still reported.
 
 
@@ -61,21 +62,16 @@ class Desk:
     ) -> None:
         """`keys` verify tags; `lifetime`: how old a tag may be (s); `arrived` is told of each."""
         self._instance = instance
-        self._keys = keys
-        self._lifetime = lifetime
-        self._senders = senders
-        self._mailboxes = mailboxes
-        self._sights = sights
-        self._books = books
-        self._findings = findings
-        self._journal = journal
-        self._metrics = metrics
-        self._clock = clock
-        self._wakes = wakes
+        self._keys, self._lifetime = keys, lifetime
+        self._senders, self._mailboxes = senders, mailboxes
+        self._sights, self._wakes = sights, wakes
+        self._books, self._findings = books, findings
+        self._journal, self._metrics, self._clock = journal, metrics, clock
         self._arrived = arrived
-        self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read, by its name.
+        self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read.
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
+        self._asked: dict[str, float] = {}  # When a mailbox was last to be looked into.
         self._nearly_full: set[str] = set()
         # Since when they are as they are; a message from before cannot be compared with them.
         self._since: dict[Sender | Mailbox, float] = dict.fromkeys(
@@ -105,7 +101,7 @@ class Desk:
         return recognise.might_be_tagged(header) or recognise.is_report(header)
 
     def is_ours(self, content: bytes) -> bool:
-        """Whether a message, or a DSN by what it returns, has a tag that this instance signed.
+        """Whether a message, or what a DSN returns, has a tag that this instance signed.
 
         Only such messages may be removed. An old journal that is alive was never ours.
         """
@@ -131,7 +127,14 @@ class Desk:
     def expecting(self, mailbox: str) -> Expectation:
         """What is on its way to this mailbox."""
         level = self._books.ledger.levels.mailbox(mailbox)
-        return Expectation(in_flight=level.expected, youngest=level.newest_acceptance)
+        asked = self._clock.now() < self._asked.get(mailbox, -inf) + ASKED
+        return Expectation(max(level.expected, int(asked)), level.newest_acceptance)
+
+    def ask(self, mailbox: str) -> None:
+        """Look into a mailbox soon, as if a message were expected: whether it answers counts."""
+        if mailbox in self._wakes:
+            self._asked[mailbox] = self._clock.now()
+            self._wakes[mailbox].set()
 
     # ---- what the watchers tell
 

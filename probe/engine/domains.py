@@ -25,8 +25,8 @@ TURN = 5.0  # s: the longest sleep between two turns,
 BUSY_TURN = 0.5  # and while checks are being made: what they find may be due again soon (s).
 
 Selectors = Callable[[str], Collection[str]]
-Declare = Callable[[Component, tuple[Named, ...] | None], None]
-"""Takes what is wrong with a sender; None where its domain is not checked any more."""
+Declare = Callable[[Component, tuple[Named, ...]], None]
+"""Takes what is wrong with a sender, if anything is."""
 
 
 class Domains:
@@ -115,14 +115,8 @@ class Domains:
     # ---- what follows
 
     def _declare_all(self, former: Sequence[SenderDomain] = ()) -> None:
-        """Say of each sender what is wrong with it; of `former` ones that are gone, that they are.
-
-        What failed before a restart is a fault from the beginning on, as it was.
-        """
-        senders = {one.sender for one in self._origins if one.checked}
-        for gone in {one.sender for one in former} - senders:
-            self._declare(Component(Kind.SENDER, sender=gone), None)
-        for sender in sorted(senders):
+        """Say of each sender what is wrong with it; of `former` ones nothing is known any more."""
+        for sender in sorted({one.sender for one in (*former, *self._origins)}):
             self._declare(Component(Kind.SENDER, sender=sender), self._named(sender))
 
     def _named(self, sender: str) -> tuple[Named, ...]:

@@ -1,34 +1,31 @@
-"""Keeps what is wrong with each mailbox: logged and counted as it begins and ends."""
+"""Keeps what is wrong with mailboxes and senders by themselves, without any probe."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 from probe.core.component import Component, Fault, Kind, Named, state_of
+from probe.core.incident import Incident
 from probe.core.mailbox_faults import MailboxFaults
 from probe.core.model import Attempt, Bounce, Folder, Probe, State
 from probe.core.outcome import evidence
 from probe.core.quota import Quota, says_full
 from probe.core.sight import Sight
 from probe.core.status import ComponentStatus, FaultStatus
-from probe.ports import Clock, Metrics
-
-log = logging.getLogger("probe.findings")
+from probe.ports import Clock
 
 
 class Findings:
     """The components that can be at fault, with their faults."""
 
-    def __init__(self, sights: Mapping[str, Sight], *, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, sights: Mapping[str, Sight], *, clock: Clock) -> None:
         """`sights`: what could be seen of each mailbox; there are as many as it has."""
         self._sights = sights
-        self._metrics = metrics
         self._clock = clock
         self._faults: dict[str, MailboxFaults] = {}
         self._named: dict[str, tuple[Named, ...]] = {}
         self._states: dict[str, tuple[State, float]] = {}  # And since when.
-        self._declared: dict[Component, tuple[tuple[Named, ...], float]] = {}  # Likewise.
+        self._declared: dict[Component, tuple[Named, ...]] = {}
 
     # ---- what happens
 
@@ -62,16 +59,9 @@ class Findings:
         self._of(mailbox).failed(folder, self._clock.now(), why)
         self._look(mailbox)
 
-    def declare(self, component: Component, faults: tuple[Named, ...] | None) -> None:
-        """What others know to be wrong with a component; None: it is not looked at any more."""
-        if faults is None:
-            self._declared.pop(component, None)
-            return
-        before, since = self._declared.get(component, ((), self._clock.now()))
-        if bool(before) != bool(faults):
-            since = self._clock.now()
-        self._declared[component] = faults, since
-        self._metrics.diagnosed(self._declared_status(component))
+    def declare(self, component: Component, faults: tuple[Named, ...]) -> None:
+        """What others know to be wrong with a component."""
+        self._declared[component] = faults
 
     def refresh(self) -> None:
         """Time has passed; what is not configured any more is forgotten."""
@@ -80,8 +70,6 @@ class Findings:
                 known.pop(gone, None)
         for mailbox in self._sights:
             self._look(mailbox)
-        for component in self._declared:  # They are confirmed in time.
-            self._metrics.diagnosed(self._declared_status(component))
 
     # ---- what is asked
 
@@ -89,11 +77,26 @@ class Findings:
         """Whether `full` is named."""
         return any(named.fault is Fault.FULL for named in self._named.get(mailbox, ()))
 
+    def is_blind(self, mailbox: str) -> bool:
+        """Whether nothing can be seen of a mailbox, or of one that is not configured."""
+        sight = self._sights.get(mailbox)
+        return sight is None or sight.blind
+
+    def named(self) -> dict[Component, tuple[Named, ...]]:
+        """What is wrong with each of them; nothing, with most."""
+        mailboxes = {
+            Component(Kind.MAILBOX, mailbox=name): faults for name, faults in self._named.items()
+        }
+        return mailboxes | self._declared
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """None: whoever keeps findings alone names nothing over time."""
+        return ()
+
     def components(self) -> tuple[ComponentStatus, ...]:
         """Every component, healthy ones too."""
         known = sorted(mailbox for mailbox in self._states if mailbox in self._sights)
-        declared = (self._declared_status(component) for component in sorted(self._declared))
-        return (*declared, *(self._status(mailbox) for mailbox in known))
+        return tuple(self._status(mailbox) for mailbox in known)
 
     def _refused(self, probe: Probe, text: str) -> None:
         mailbox = probe.route.mailbox
@@ -109,44 +112,26 @@ class Findings:
         return faults
 
     def _look(self, mailbox: str) -> None:
-        """Name what is wrong now, and tell everybody of what is new."""
+        """Name what is wrong now."""
         now = self._clock.now()
-        before = {named.fault: named for named in self._named.get(mailbox, ())}
         named = self._of(mailbox).named(now)
         self._named[mailbox] = named
         state = state_of(named, blind=self._sights[mailbox].blind)
         if mailbox not in self._states or self._states[mailbox][0] is not state:
             self._states[mailbox] = (state, now)
-        name = f"Mailbox {mailbox}"
-        for one in named:
-            if before.pop(one.fault, None) is None:
-                log.warning("%s is %s: %s.", name, one.fault, one.evidence[0])
-        for gone in before.values():
-            log.info("%s is not %s any more, after %.0f s.", name, gone.fault, now - gone.since)
-        self._metrics.diagnosed(self._status(mailbox))
 
     def _status(self, mailbox: str) -> ComponentStatus:
-        component = Component(Kind.MAILBOX, mailbox=mailbox)
         state, since = self._states[mailbox]
-        return self._told(component, state, since, self._named[mailbox])
-
-    def _declared_status(self, component: Component) -> ComponentStatus:
-        faults, since = self._declared[component]
-        return self._told(component, state_of(faults, blind=False), since, faults)
-
-    def _told(
-        self, component: Component, state: State, since: float, faults: tuple[Named, ...]
-    ) -> ComponentStatus:
         now = self._clock.now()
         return ComponentStatus(
-            component=component,
+            component=Component(Kind.MAILBOX, mailbox=mailbox),
             state=state,
             since=self._wall(since),
             faults=tuple(
                 FaultStatus(
                     one.fault, self._wall(one.since), one.confirmed(now), evidence=one.evidence
                 )
-                for one in faults
+                for one in self._named[mailbox]
             ),
         )
 

@@ -32,6 +32,11 @@ class Learner:
         self._balancers = _balancers(relays)
         self._heard: dict[str, dict[str, float]] = {}  # By relay and node: when it last greeted.
 
+    @property
+    def nodes(self) -> frozenset[tuple[str, str]]:
+        """Those that are known now, each with its relay."""
+        return frozenset((relay, name) for relay, heard in self._heard.items() for name in heard)
+
     def follow(self, relays: Iterable[Relay]) -> None:
         """From now on these are the relays.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol, assert_never
 
+from probe.core.incident import Incident
 from probe.core.model import RouteKey, State
 from probe.core.record import Bad, Good, Unknown, Verdict
 from probe.core.standing import overall, standing
-from probe.core.status import DomainStatus, Health, Mark, RouteStatus, Status
+from probe.core.status import ComponentStatus, DomainStatus, Health, Mark, RouteStatus, Status
 from probe.engine.books import Books, History
 from probe.engine.desk import Desk
-from probe.engine.findings import Findings
 from probe.engine.supervisor import Supervisor
 from probe.ports import Clock, Journal
 
@@ -24,6 +24,16 @@ class Sender(Protocol):
         """Whether a first one has been scheduled."""
 
 
+class Diagnosis(Protocol):
+    """Who knows what is wrong; all moments are Unix times."""
+
+    def components(self) -> tuple[ComponentStatus, ...]:
+        """How every component stands."""
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """The open ones, then those that are over, each the newest first."""
+
+
 class Overview:
     """Answers what pages ask; keeps since when the state is what it is."""
 
@@ -33,7 +43,7 @@ class Overview:
         sender: Sender,
         supervisor: Supervisor,
         *,
-        findings: Findings,
+        diagnosis: Diagnosis,
         desk: Desk,
         journal: Journal,
         clock: Clock,
@@ -47,7 +57,7 @@ class Overview:
         self._books = books
         self._sender = sender
         self._supervisor = supervisor
-        self._findings = findings
+        self._diagnosis = diagnosis
         self._desk = desk
         self._journal = journal
         self._clock = clock
@@ -58,10 +68,9 @@ class Overview:
 
     def refresh(self) -> None:
         """Notice that the state has changed."""
-        self._findings.refresh()
         state = overall(
             [standing(history.verdicts) for _, history in self._in_force()],
-            faulty=any(one.faults for one in self._findings.components()),
+            faulty=any(one.faults for one in self._diagnosis.components()),
         )
         if state is not self._state:
             self._state, self._since = state, self._clock.now()
@@ -73,7 +82,8 @@ class Overview:
             state=self._state,
             since=self._clock.wall(self._since),
             routes=tuple(self._route(key, history) for key, history in self._in_force()),
-            components=self._findings.components(),
+            components=self._diagnosis.components(),
+            incidents=self._diagnosis.incidents(),
             domains=self._domains(),
             notices=tuple(self._notices()),
             standby=self._standby(),

@@ -50,6 +50,12 @@ class Roster:
         self._nodes: dict[Node, list[Route]] = {}  # As planned.
         self._in_force: dict[RouteKey, Route] = {}  # As the limits allow.
         self._retired: dict[RouteKey, float | None] = {}  # Since when nothing of it is open.
+        self.version = 0  # Another one for all other routes in force.
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Those in force."""
+        return tuple(self._in_force.values())
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -95,6 +101,7 @@ class Roster:
 
     def _fit(self) -> None:
         """Bring every route into force at the interval that the limits leave to it."""
+        self.version += 1
         planned = [(route, node) for node, routes in self._nodes.items() for route in routes]
         fitting = fitted([route for route, _ in planned], self._throttle.limits)
         for route, (_, node) in zip(fitting, planned, strict=True):

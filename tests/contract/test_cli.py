@@ -16,6 +16,7 @@ import pytest
 from probe import __version__
 from probe.cli import main
 from probe.config import example, schema
+from probe.demo import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 GOOD = """\
@@ -41,7 +42,7 @@ def run(settings, again, in_force):
     in_force(again())
     return told(settings.instance)
 module("probe.app", run=run)
-module("probe.demo", run=told, SCENARIOS=("healthy",))
+module("probe.demo", run=told, DEFAULT="usual", SCENARIOS={"usual": 60.0, "healthy": 90.0})
 module("probe.edges.log", configure=lambda level, form: print("log", level, form))
 """
 
@@ -158,6 +159,28 @@ def test_demo_hands_its_options_over() -> None:
     assert told.endswith("[('duration', 90.0), ('keep', True), ('port', 0)]")
 
 
+@pytest.mark.parametrize(
+    ("options", "scenario", "duration"),
+    [([], "usual", 60.0), (["--scenario=healthy"], "healthy", 90.0)],
+)
+def test_demo_takes_as_long_as_its_scenario_does(
+    options: list[str], scenario: str, duration: float
+) -> None:
+    end = process("demo", *options, before=STAND_INS)
+
+    told = end.stdout.splitlines()[1]
+    assert told.startswith(f"{scenario} ")
+    assert told.endswith(f"[('duration', {duration}), ('keep', False), ('port', None)]")
+
+
+def test_demo_names_all_scenarios_to_who_asks_for_another() -> None:
+    end = mailprobe("demo", "--scenario", "nonsense")
+
+    assert end.returncode == 2
+    last = end.stderr.splitlines()[-1]
+    assert all(f"'{scenario}'" in last for scenario in SCENARIOS)
+
+
 def test_demo_without_its_servers_says_what_to_install() -> None:
     missing = "sys.modules['aiosmtpd'] = None"
     end = process("demo", before=missing)
@@ -196,7 +219,7 @@ def test_check_waits_a_minute_and_refuses_a_bad_file(good: str, bad: str) -> Non
     "arguments",
     [[], ["config"], ["nonsense"], ["dns"], ["plan", "x"], ["healthcheck", "x"],
      ["run", "--conf", "x"], ["run", "--log-level", "loud"], ["config", "check", "a", "b"],
-     ["demo", "--scenario", "node-holding"], ["demo", "--duration", "5"],
+     ["demo", "--scenario", "x"], ["demo", "--duration", "5"],
      ["demo", "--port", "70000"], ["demo", "--port", "-1"], ["check", "x"],
      ["check", "--timeout", "60"], ["check", "--timeout", "0s"], ["check", "--timeout", "1d"]],
     ids=" ".join,

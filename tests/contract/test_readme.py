@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from probe.demo import SCENARIOS
 from probe.metrics import CATALOGUE
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -27,3 +28,8 @@ def test_every_metric_has_its_row_and_every_row_its_metric() -> None:
     rows = re.findall(r"^\| `(mailprobe_\w+)` \| (\w+) \| ([^|]+) \| (.+) \|$", README, re.M)
     known = [(m.name, str(m.kind), written(tuple(m.labels)), m.help) for m in CATALOGUE]
     assert [tuple(row) for row in rows] == known
+
+
+def test_every_scenario_of_the_demo_has_its_row() -> None:
+    part = README.partition("## Try it")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", part, re.MULTILINE) == [*SCENARIOS]

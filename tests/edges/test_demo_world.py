@@ -2,18 +2,18 @@
 
 import asyncio
 import imaplib
+import re
 import smtplib
 import ssl
 from collections.abc import AsyncIterator
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from probe.core.model import ImapServer, Mailbox
-from probe.demo.node import DemoNode
-from probe.demo.world import HOST, RECIPIENT, RELAY_HOST, SENDER, USERNAME, World, demo_world
+from probe.demo.world import HOST, RECIPIENT, SENDER, USERNAME, World, demo_world
 from probe.edges.imap import ImapReader
+from tests.edges.demo_client import Client, arrived, submit
 from tests.secret import FixedSecret
 
 
@@ -23,48 +23,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield running
 
 
-class Client(smtplib.SMTP):
-    """Connects to a node by address, and verifies it against the relay's name."""
-
-    def __init__(self, world: World, node: DemoNode) -> None:
-        super().__init__(HOST, node.port, local_hostname="prober.test", timeout=5)
-        self._host = RELAY_HOST
-        self.world = world
-
-    def secured(self) -> "Client":
-        context = ssl.create_default_context(cafile=self.world.ca_file)
-        self.starttls(context=context)
-        self.ehlo()
-        return self
-
-    def ready(self) -> "Client":
-        self.secured().login(USERNAME, self.world.password)
-        return self
-
-
-def letter(subject: str) -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = SENDER, RECIPIENT, subject
-    message.set_content("Hello.\n.\nA line with a dot before.\n")
-    return message
-
-
-def submit(world: World, node: DemoNode, subject: str) -> None:
-    with Client(world, node).ready() as client:
-        client.send_message(letter(subject))
-
-
-def arrived(world: World, count: int) -> list[bytes]:
-    """The messages in INBOX, once there are so many."""
-    context = ssl.create_default_context(cafile=world.ca_file)
-    with imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=5) as client:
-        client.login(USERNAME, world.password)
-        while int(client.select("INBOX")[1][0] or b"0") < count:
-            client.noop()
-        _, found = client.fetch(f"1:{count}", "(BODY.PEEK[])")
-        return [part[1] for part in found if isinstance(part, tuple)]
-
-
 async def test_every_node_delivers_what_it_accepts(world: World) -> None:
     assert [node.name for node in world.nodes] == ["node1", "node2", "node3"]
     for node in world.nodes:
@@ -72,8 +30,11 @@ async def test_every_node_delivers_what_it_accepts(world: World) -> None:
     messages = await asyncio.to_thread(arrived, world, 3)
     for node in world.nodes:
         (message,) = [m for m in messages if f"Subject: by {node.name}\r\n".encode() in m]
-        stamp = f"Received: from prober.test by {node.name}.demo.test with ESMTPSA id "
-        assert message.startswith(f"Return-Path: <{SENDER}>\r\n{stamp}".encode())
+        host = f"{node.name}.demo.test"
+        path, last, first, *_ = re.split(rb"\r\n(?=\S)", message)
+        assert path == f"Return-Path: <{SENDER}>".encode()
+        assert last.startswith(f"Received: from {host} by mx.corp.demo.test with".encode())
+        assert first.startswith(f"Received: from prober.test by {host} with ESMTPSA id".encode())
         assert message.endswith(b"\r\n\r\nHello.\r\n.\r\nA line with a dot before.\r\n")
 
 
@@ -97,7 +58,8 @@ async def test_a_node_insists_on_tls_and_login(world: World) -> None:
 
 async def test_a_search_tells_sequence_numbers_from_uids(world: World) -> None:
     for subject in (b"one", b"two", b"three"):
-        await world.inbox.deliver(b"X-Mark: 1\r\nSubject: " + subject + b"\r\n\r\nHello.\r\n")
+        message = b"X-Mark: 1\r\nSubject: " + subject + b"\r\n\r\nHello.\r\n"
+        await world.inbox.deliver(message, sender=SENDER, client="node1.demo.test")
 
     def uids(client: imaplib.IMAP4, *criteria: str) -> list[bytes]:
         return client.uid("SEARCH", *criteria)[1][0].split()

@@ -106,11 +106,13 @@ async def test_successes_and_acceptances_follow_from_the_records(tmp_path: Path)
         await journal.launch(probe(5))
         journal.save(late)
         journal.save(Record(probe(2, route=other), accepted=NOW, ack_lost=True))
+        confirmation = replace(probe(6), confirmation=True)
+        journal.save(Record(confirmation, accepted=NOW + 2, verdict=Good()))
     async with opened(tmp_path / "j") as journal:
         remembered = journal.load()
         assert remembered.last_success == {ROUTE: NOW + 1}
         names = (ROUTE.relay, ROUTE.node, ROUTE.sender, ROUTE.mailbox)
-        assert remembered.accepted_before == {names: NOW + 1}
+        assert remembered.accepted_before == {names: NOW + 2}
 
 
 async def test_what_was_launched_in_the_last_day_comes_back_by_relay_mailbox_and_minute(

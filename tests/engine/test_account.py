@@ -139,7 +139,7 @@ class Prober:
         self.books = Books(self.ledger, journal=journal, metrics=self.metrics, clock=clock)
         wakes = {"corp": asyncio.Event()}
         senders, mailboxes = {"shop": SENDER}, {"corp": MAILBOX}
-        findings = Findings({"corp": self.sight}, metrics=self.metrics, clock=clock)
+        findings = Findings({"corp": self.sight}, clock=clock)
         self.desk = Desk(
             instance="test",
             keys=KEYS,

@@ -74,7 +74,7 @@ class World:
             scribe,
             throttle=self.throttle,
             books=self.books,
-            findings=Findings(self.sights, metrics=self.metrics, clock=self.clock),
+            findings=Findings(self.sights, clock=self.clock),
             learner=Learner([RELAY], books=self.books, metrics=self.metrics, clock=self.clock),
             journal=self.journal,
             metrics=self.metrics,

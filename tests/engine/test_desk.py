@@ -54,7 +54,7 @@ class World:
         )
         self.books.open(KEY)
         self.scribe = self._scribe(self.journal, sender)
-        self.findings = Findings(sights, metrics=self.metrics, clock=self.clock)
+        self.findings = Findings(sights, clock=self.clock)
         self.desk = Desk(
             instance="test",
             keys=[SECRET],

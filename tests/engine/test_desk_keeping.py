@@ -43,7 +43,7 @@ class World:
         )
         self.books.open(KEY)
         self.senders = {"shop": SENDER}
-        findings = Findings(sights, metrics=self.metrics, clock=self.clock)
+        findings = Findings(sights, clock=self.clock)
         self.desk = Desk(
             instance="test",
             keys=[SIGNED_BY],

@@ -65,7 +65,7 @@ class World:
             clock=self.clock,
             notes=dict(self.journal.notes),
         )
-        self.named: dict[str, tuple[Named, ...] | None] = {}
+        self.named: dict[str, tuple[Named, ...]] = {}
         self.domains = Domains(
             self.dns,
             book,
@@ -114,7 +114,7 @@ async def test_what_was_well_and_fails_is_named_within_one_interval() -> None:
             await world.clock.advance(1.0)
         assert world.clock.now() - broken <= 300.0
         assert world.faults() == [CheckKind.SPF]
-        [named] = world.named["shop"] or ()
+        [named] = world.named["shop"]
         assert named.fault is Fault.DNS
         assert broken <= named.since <= world.clock.now() - 20.0
         assert named.evidence == ("spf shop.example: It is so.",)
@@ -195,7 +195,7 @@ async def test_a_reload_takes_domains_in_and_out() -> None:
         assert world.domains.is_complete()
         assert world.faults() == []
         assert world.metrics.count("drop_domain", "shop.example") == 1
-        assert world.named == {"shop": None, "news": ()}
+        assert world.named == {"shop": (), "news": ()}
         count = len(world.dns.runs)
         await world.clock.advance(50.0)
         assert len(world.dns.runs) == count + len(CheckKind) - 1

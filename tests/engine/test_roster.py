@@ -63,12 +63,12 @@ class World(BooksWorld):
             books=self.books,
             metrics=self.metrics,
         )
-        self.findings = Findings({"corp": self.sight}, metrics=self.metrics, clock=self.clock)
+        self.findings = Findings({"corp": self.sight}, clock=self.clock)
         self.overview = Overview(
             self.books,
             self.sender,
             FakeSupervisor(),
-            findings=self.findings,
+            diagnosis=self.findings,
             desk=QuietDesk(),
             journal=self.journal,
             clock=self.clock,

@@ -1,51 +1,123 @@
-"""`mailprobe demo --scenario healthy`, as a user runs it."""
+"""`mailprobe demo`, as a user runs it: every scenario, all at the same time."""
 
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.live
+from probe.demo import SCENARIOS
 
-DEMO = [sys.executable, "-m", "probe", "demo", "--scenario", "healthy"]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+DEMO = [sys.executable, "-m", "probe", "demo"]
+EXPECTED = {
+    "node-holding": "kind=node node=node2 fault=holding",
+    "slow-accept": "kind=node node=node2 fault=slow",
+    "provider-outage": "kind=relay relay=pool fault=unreachable",
+    "partial-errors": "kind=node node=node3 fault=refusing",
+    "accepted-unprocessed": "kind=relay relay=pool fault=holding",
+    "mailbox-down": "kind=mailbox mailbox=corp fault=unreadable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What a demo has printed, and its exit code."""
+
+    lines: tuple[str, ...]
+    errors: str
+    code: int
+
+    def after(self, milestone: str) -> float:
+        """How long it took to be NAMED, or CLEARED (s)."""
+        (found,) = [line for line in self.lines if line.startswith(f"{milestone} ")]
+        took = re.fullmatch(rf"{milestone} .* after (\d+\.\d) s", found)
+        assert took, found
+        return float(took[1])
+
+
+Ends = Mapping[str, Future[End]]
+
+
+@pytest.fixture(scope="module")
+def ends() -> Iterator[Ends]:
+    """Every scenario, begun at once, as long as it usually takes."""
+    with ThreadPoolExecutor(len(SCENARIOS)) as demos:
+        yield {name: demos.submit(played, name) for name in SCENARIOS}
+
+
+def played(scenario: str) -> End:
+    """The whole of it."""
+    demo = subprocess.run(
+        [*DEMO, "--scenario", scenario], capture_output=True, text=True, timeout=280, check=False
+    )
+    return End(tuple(demo.stdout.splitlines()), demo.stderr, demo.returncode)
+
+
+def test_every_scenario_is_tried() -> None:
+    assert [*EXPECTED, "healthy"] == list(SCENARIOS)
+
+
+@pytest.mark.parametrize("scenario", EXPECTED)
+def test_exactly_the_fault_is_named_and_cleared(ends: Ends, scenario: str) -> None:
+    end = ends[scenario].result()
+    said = "\n".join(end.lines)
+    assert end.code == 0, said + end.errors
+    assert f"\nNAMED {EXPECTED[scenario]} after " in said
+    assert f"\nCLEARED {EXPECTED[scenario]} after " in said
+    assert "ALSO NAMED" not in said
+    assert end.after("NAMED") < SCENARIOS[scenario]
+    assert end.after("CLEARED") < SCENARIOS[scenario]
+    assert end.errors == ""
+
+
+def test_the_outage_of_a_provider_tells_which_standby_works(
+    ends: Ends,
+) -> None:
+    assert "  The standby relay backup works." in ends["provider-outage"].result().lines
+
+
+def test_healthy_names_nothing_and_everything_arrives(
+    ends: Ends,
+) -> None:
+    end = ends["healthy"].result()
+    said = re.fullmatch(
+        r"HEALTHY Nothing was named\. (\d+) of (\d+) accepted probes arrived,"
+        r" the slowest after (\d+\.\d\d) s\.",
+        end.lines[-1],
+    )
+    assert said, "\n".join(end.lines) + end.errors
+    assert (end.code, end.errors) == (0, "")
+    assert said[1] == said[2]
+    assert int(said[1]) >= 100, "four nodes, one probe every 2 s on each, for a minute"
+    assert float(said[3]) >= 0.02, "the demo delivers after 20 ms at least"
 
 
 def left_behind() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("mailprobe-demo-*"))
 
 
-def test_everything_arrives_and_it_ends_by_itself() -> None:
+def test_kept_it_goes_on_until_it_is_interrupted_and_leaves_no_file() -> None:
     before = left_behind()
-    demo = subprocess.run(
-        [*DEMO, "--duration", "6s"], capture_output=True, text=True, timeout=45, check=False
-    )
-    *_, verdict = demo.stdout.splitlines()
-    said = re.fullmatch(
-        r"HEALTHY (\d+) of (\d+) probes arrived, the slowest after (\d\.\d\d) s\.", verdict
-    )
-    assert said, demo.stdout + demo.stderr
-    assert demo.returncode == 0
-    assert said[1] == said[2]
-    assert int(said[1]) >= 6, "three nodes, one probe every 2 s on each, for 6 s"
-    assert float(said[3]) >= 0.02, "the demo delivers after 20 ms at least"
-    assert demo.stderr == ""
-    assert left_behind() == before
-
-
-def test_kept_it_goes_on_until_it_is_interrupted() -> None:
     with subprocess.Popen(
-        [*DEMO, "--duration", "1s", "--keep"], stdout=subprocess.PIPE, text=True
+        [*DEMO, "--scenario", "healthy", "--duration", "1s", "--keep"],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             counts = [int(count) for count in re.findall(r"(\d+) of \d+ arrived", line)]
-            if len(counts) == 3 and min(counts) >= 2:
+            if len(counts) == 4 and min(counts) >= 2:
                 break
         demo.send_signal(signal.SIGINT)
         *_, verdict = demo.stdout.read().splitlines()
         assert demo.wait(15) == 0
     assert verdict.startswith("HEALTHY ")
+    assert left_behind() - before == set()

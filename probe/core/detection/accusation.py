@@ -73,6 +73,8 @@ def _text(seen: Seen, now: float) -> str:
         if one.failure.fault is Fault.HOLDING and one.arrived is not None and one.accepted:
             came = f"; it came after {one.arrived - one.accepted:.0f} s"
         return one.failure.text + came
+    if one.accepted is not None and one.arrived is not None:
+        return f"{one.reply}, and it came after {one.arrived - one.accepted:.0f} s"
     if one.accepted is not None:
         return f"{one.reply}, and it is not there {now - one.accepted:.0f} s later"
     return f"no answer for {now - one.since:.0f} s in the phase {one.phase}"

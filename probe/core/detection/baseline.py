@@ -21,6 +21,7 @@ _SHAPE = 1.8  # Of the log-logistic survival that holds until enough is known.
 _PRIOR_MEDIAN, _PRIOR_WEIGHT = 2.0, 3.0  # Its median on the first day (s), as so many samples.
 _LEAST_MEDIAN = 0.05  # s
 _KNOWN = 200  # Arrivals from which on the distribution itself is used.
+_BEGINNING = 20  # Arrivals that are learned from at once.
 _DELAY_MEMORY = 20_000.0  # Arrivals: less, and a fault that is not noticed teaches too quickly.
 
 POSTSCREEN = 6.0  # s: how long a Postfix postscreen keeps a stranger waiting for its greeting.
@@ -74,6 +75,11 @@ class Baselines:
         if key not in self._phases:
             self._phases[key] = Histogram(_PHASE_MEMORY)
         self._phases[key].add(seconds)
+
+    def is_new_to(self, relay: str, mailbox: str) -> bool:
+        """Whether so little mail has come this way that its delay is hardly known."""
+        known = self._delays.get((relay, mailbox))
+        return known is None or known.seen < _BEGINNING
 
     # ---- what is asked
 

@@ -113,13 +113,17 @@ class Assessment:
             for run in self.runs.values()
         )
 
-    def is_over(self, now: float) -> bool:
-        """Whether enough has come through since the last failure, and no backlog is draining."""
+    def is_over(self, now: float, known: Share | None) -> bool:
+        """Whether enough has come through since the last failure, and no backlog is draining.
+
+        `known`: the share as it was known before, where nothing fails any more.
+        """
         if self.waiting or now - self.drained < _DRAINED:
             return False
         if any(run.failures for run in self.runs.values()):
             return False
-        assumed = min(max(self.share.low if self.share else 0.0, _LEAST_SHARE), _MOST_SHARE)
+        share = self.share or known
+        assumed = min(max(share.low if share else 0.0, _LEAST_SHARE), _MOST_SHARE)
         needed = _CLOSED_HARD if assumed == _MOST_SHARE else _CLOSED
         return -math.log(1.0 - assumed) * self.good >= needed
 
@@ -148,7 +152,7 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
             found.outcomes.append(True)
             found.failures.append(one)
             found.last_failed, found.good = watched.slot, 0
-            found.waiting = found.waiting or watched.failure is None
+            found.waiting = found.waiting or (watched.failure is None and not watched.dawdled)
             _fail(run, watched, now)
             if _was_held(watched) and watched.arrived is not None:
                 found.drained = max(found.drained, watched.arrived)
@@ -168,7 +172,8 @@ def _fail(run: Run, watched: Observation, now: float) -> None:
     run.failures += 1
     run.held = run.held and held
     run.good = 0
-    run.newest = now if watched.failure is None else max(run.newest, watched.known)
+    pending = watched.failure is None and not watched.dawdled
+    run.newest = now if pending else max(run.newest, watched.known)
     run.last_failed = watched.slot
 
 

@@ -122,9 +122,15 @@ def _gist(incident: Incident) -> tuple[object, ...]:
     return faults, incident.alternatives, incident.standby
 
 
+def _probe(line: str) -> str:
+    """Which probe a line is about: its age may have changed since."""
+    return line.partition(": ")[0]
+
+
 def _joined(new: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, ...]:
     """The newest lines, and the first ones."""
     if not new:
         return old
-    first = [line for line in old[-_FIRST:] if line not in new]
+    probes = {_probe(line) for line in new}
+    first = [line for line in old[-_FIRST:] if _probe(line) not in probes]
     return (*new[: MOST_EVIDENCE - len(first)], *first)

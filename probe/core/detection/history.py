@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import islice
 
 from probe.core.authenticity import Authenticity, Proof
-from probe.core.change import Arrived, Change, Copied, Judged, Vouched
-from probe.core.component import Fault, fault_of
+from probe.core.change import Arrived, Change, Copied, Judged, Returned, Vouched
+from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lesson, Lessons
 from probe.core.detection.observation import (
@@ -22,6 +22,7 @@ from probe.core.detection.observation import (
     Weight,
     blamed,
 )
+from probe.core.detection.topology import names_of
 from probe.core.model import Attempt, Break, Phase, Probe, Reason
 from probe.core.outcome import evidence, reason_of, slowness
 from probe.core.quota import says_full
@@ -55,6 +56,7 @@ class History:
         self.submitting: dict[int, Observation] = {}
         self.amended = False  # One that was settled counts otherwise now.
         self.answered = float("-inf")  # When anything outside answered us for the last time.
+        self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._known: dict[int, Observation] = {}
         self._sights = sights
         self._baselines = baselines
@@ -99,8 +101,15 @@ class History:
             self._slow(one, attempt)
         elif (failure := failure_of(reason, attempt)) is not None:
             self._fail(one, failure, attempt.ended)
-        if one.settled:
+        if one.judged:
             self._settle(one)
+
+    def dropped(self, sequence: int) -> None:
+        """A submission was cut off by us, or says nothing: there is nothing more to be told."""
+        if (one := self.submitting.pop(sequence, None)) is not None:
+            one.phase = None
+            if one.judged:
+                self._settle(one)
 
     def changed(self, change: Change) -> None:
         """The ledger has decided something."""
@@ -113,6 +122,8 @@ class History:
                     one.arrived = sighting.seen
                 case Copied(sighting):
                     self._copied(one, sighting.seen)
+                case Returned(bounce):
+                    one.report = f"{bounce.status} {bounce.text}".strip()
                 case Judged(verdict):
                     self._judged(one, change.record, verdict)
                 case Vouched(authenticity):
@@ -154,6 +165,16 @@ class History:
         if one.phase is not None and now - one.since > self.limit(one):
             return Weight(blamed(one.phase), 1.0 / self._baselines.failing_share(one.key.relay))
         return None
+
+    def blame(self, one: Observation, now: float) -> Weight | None:
+        """As `weigh`, where its component is known to be at fault.
+
+        What came in time, but later than it should, says nothing by itself: the tail of a
+        distribution is longer than what one knows of it. Of a component at fault it says more.
+        """
+        if one.settled and one.dawdled and one.weight is None:
+            return Weight(EVERYBODY, 1.0 / self._baselines.failing_share(one.key.relay))
+        return self.weigh(one, now)
 
     def limit(self, one: Observation) -> float:
         """How long the phase that it is in may take before it is slow (s)."""
@@ -236,11 +257,12 @@ class History:
             one.weight = self._odds(failure, one)
 
     def _judged(self, one: Observation, record: Record, verdict: Good | Bad | Unknown) -> None:
-        one.settled = True
+        one.judged = True
         match verdict:
             case Good():
                 age = (record.arrived or 0.0) - record.since
                 one.on_time = age <= self.tail(one)
+                one.dawdled = not one.on_time
             case Bad(reason):
                 self._judged_bad(one, record, reason)
             case Unknown():
@@ -255,7 +277,9 @@ class History:
             if fault is not None:
                 blames = EVERYBODY if one.phase is None else blamed(one.phase)
                 fact = fault in _FACTS
-                failure = Failure(fault, blames, _words(reason, one, record), is_fact=fact)
+                words = _words(reason, one, record)
+                local = one.phase in (Phase.DNS, Phase.CONNECT)  # It is still being waited for.
+                failure = Failure(fault, blames, words, is_fact=fact, is_local=local)
                 moment = record.arrived if record.arrived is not None else one.since
                 self._fail(one, failure, max(moment, record.since + self._lasted(one, reason)))
 
@@ -264,10 +288,12 @@ class History:
 
     def _settle(self, one: Observation) -> None:
         """Nothing changes it any more, but for a copy."""
+        one.settled = True
         if one.failure is not None:
             one.weight = self._odds(one.failure, one)
         elif one.arrived is not None:
             one.weight = SUCCESS if one.on_time else None
+            self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
         self._lessons.add(one.key.relay, self._lesson(one))
@@ -316,7 +342,8 @@ def _words(reason: Reason, one: Observation, record: Record) -> str:
         case Reason.ACK_LOST:
             return "no reply to the final dot came, and no message either"
         case Reason.BOUNCED:
-            return f"{one.reply}, and it was returned"
+            why = f": {one.report}" if one.report else ""
+            return f"{one.reply}, and it was returned{why}"
         case Reason.JUNK:
             return "it came into the junk folder"
         case Reason.CONTENT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.core.detection.baseline import Baselines
 from probe.core.model import Phase
@@ -33,7 +33,13 @@ class Lessons:
         self._held: dict[str, deque[Lesson]] = defaultdict(lambda: deque(maxlen=_MOST))
 
     def add(self, relay: str, lesson: Lesson) -> None:
-        """A probe through this relay has come to its end."""
+        """A probe through this relay has come to its end.
+
+        As long as next to nothing is known of how long it takes, that is learned at once.
+        """
+        if self._baselines.is_new_to(relay, lesson.mailbox):
+            self._learn(relay, replace(lesson, failed=None))
+            lesson = replace(lesson, delay=None, times=())
         self._held[relay].append(lesson)
 
     def pass_on(self, now: float, troubled: Mapping[str, float]) -> None:

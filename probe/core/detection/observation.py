@@ -70,9 +70,12 @@ class Observation:
     failure: Failure | None = None
     known: float = 0.0  # Since when the failure is.
     reply: str = ""  # How the relay took it, in words.
+    report: str = ""  # Why it was returned, as the bounce says.
     on_time: bool = False  # It came, and as quickly as it should.
+    dawdled: bool = False  # It came before its deadline, but not as quickly as it should.
     weight: Weight | None = None  # As soon as nothing changes it any more.
-    settled: bool = False
+    judged: bool = False  # By the ledger; it may still be watched in an SMTP phase.
+    settled: bool = False  # Judged, and no longer watched.
     copied: bool = False  # A second copy of it has been counted.
     spent: bool = False  # It belongs to an incident that is over.
     times: tuple[tuple[Phase, float], ...] = field(default=())  # Phases that ended well (s).

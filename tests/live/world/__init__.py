@@ -14,6 +14,7 @@ from tests.live.world.nsd import Nsd
 from tests.live.world.opendkim import OpenDkim, SigningKey
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
+from tests.live.world.proxy import Address, Network, Proxy
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
 from tests.live.world.sink import RefusingSink
 
@@ -22,14 +23,17 @@ __all__ = [
     "DOMAINS",
     "LOOPBACK",
     "PASSWORD",
+    "Address",
     "Certificate",
     "CertificateAuthority",
     "Delivered",
     "Dovecot",
+    "Network",
     "Nsd",
     "OpenDkim",
     "Pool",
     "Postfix",
+    "Proxy",
     "RefusingSink",
     "Server",
     "ServerFailed",

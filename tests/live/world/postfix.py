@@ -131,6 +131,10 @@ class Postfix(Server):
         """The messages that it owns and has not got rid of."""
         return sum(1 for queue in QUEUES for _ in _files(self.spool / queue))
 
+    def queue_ids(self) -> list[str]:
+        """What it calls the messages that it owns."""
+        return [file.name for queue in QUEUES for file in _files(self.spool / queue)]
+
     def flush(self) -> None:
         """Have everything that was deferred tried again now."""
         command = ["/usr/sbin/postqueue", "-c", str(self.home / "etc"), "-f"]

@@ -1,0 +1,207 @@
+"""The open cases: what belongs to each, and how they begin, change and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from probe.core.component import Component, Kind
+from probe.core.detection import localise
+from probe.core.detection.accusation import accusation, details
+from probe.core.detection.case import Assessment, Case, Seen, assess
+from probe.core.detection.docket import Accusation, Docket
+from probe.core.detection.history import History
+from probe.core.detection.lesson import Lessons
+from probe.core.detection.observation import BIT, Observation, Weight
+from probe.core.detection.topology import Topology
+from probe.core.incident import End, Incident
+from probe.core.model import Relay, RouteKey
+
+MARGIN = 7.0  # nats by which an explanation must be better than any other to be named alone.
+REFRESH = 5.0  # s after which the evidence of an incident is put into words anew.
+RECENT = 600.0  # s: what works meanwhile is told of so long.
+
+
+class Cases:
+    """Those that are open, and a tie between several that might be one."""
+
+    def __init__(
+        self,
+        history: History,
+        lessons: Lessons,
+        docket: Docket,
+        *,
+        wall: Callable[[float], float],
+        changed: Callable[[], None],
+    ) -> None:
+        """`wall` gives the Unix time of a moment; `changed`: what is explained is another now."""
+        self.open: list[Case] = []
+        self.tie: Case | None = None
+        self.topology = Topology(())
+        self._history = history
+        self._lessons = lessons
+        self._docket = docket
+        self._wall = wall
+        self._changed = changed
+        self._relays: Mapping[str, Relay] = {}
+        self._covered: dict[Component, frozenset[RouteKey]] = {}
+
+    def follow(self, topology: Topology, relays: Mapping[str, Relay]) -> None:
+        """From now on these are the routes."""
+        self.topology = topology
+        self._relays = relays
+        self._covered.clear()
+
+    def resume(self, incident: Incident, now: float) -> bool:
+        """Go on with an incident of the last run; whether it was one that probes have told of."""
+        component = incident.component
+        if not self.routes_of(component) or incident.share is None:
+            return False
+        self.open.append(
+            Case(
+                component,
+                opened=incident.opened,
+                since=incident.since,
+                blames=BIT[component.kind],
+                alternatives=incident.alternatives,
+                faults={one.fault: one.since for one in incident.faults},
+                share=incident.share,
+                confirmed=now if incident.confirmed else None,
+            )
+        )
+        return True
+
+    def is_explained(self, one: Observation, weight: Weight) -> bool:
+        """Whether it belongs to an incident, one that is over or one that is not."""
+        return one.spent or any(
+            weight.blames & case.blames and one.key in self.routes_of(case.component)
+            for case in self.open
+        )
+
+    def routes_of(self, component: Component) -> frozenset[RouteKey]:
+        """The routes that go through a component, at this moment."""
+        if component not in self._covered:
+            self._covered[component] = self.topology.covered(component)
+        return self._covered[component]
+
+    def seen(self, since: float, now: float) -> Iterator[Seen]:
+        """What counts since then, oldest first."""
+        for one in self._history.since(since):
+            if not one.spent:
+                weight = self._history.weigh(one, now)
+                if weight is not None:
+                    yield Seen(one, weight)
+
+    def given(self) -> list[int]:
+        """The series that are known to be at fault."""
+        numbers = (self.topology.index(case.component) for case in self.open)
+        return [number for number in numbers if number is not None]
+
+    def own(self, case: Case, now: float) -> Iterator[Seen]:
+        """What was seen of a case's routes that can be blamed on it."""
+        routes = self.routes_of(case.component)
+        for one in self._history.since(case.since):
+            if one.spent or one.key not in routes:
+                continue
+            weight = self._history.blame(one, now)
+            if weight is not None and weight.blames & case.blames:
+                yield Seen(one, weight)
+
+    def add(self, case: Case, now: float) -> None:
+        """A case begins; those that are part of it become it."""
+        routes = self.routes_of(case.component)
+        parts = [one for one in self.open if self.routes_of(one.component) < routes]
+        former = [*parts, *([self.tie] if self.tie is not None else [])]
+        self.tie = None
+        for one in sorted(former, key=lambda one: one.opened):
+            case.since = min(case.since, one.since)
+            case.opened = min(case.opened, one.opened)
+            self._docket.rename(one.component, case.component, now)
+        self.open = [one for one in self.open if one not in parts]
+        self.open.append(case)
+        self._changed()
+
+    def cover(self, members: Iterable[int]) -> frozenset[RouteKey]:
+        """The routes of all these series."""
+        return frozenset().union(*(self.topology.series[number].routes for number in members))
+
+    def review(self, now: float) -> Iterator[Accusation]:
+        """Every case as it stands; what is over is closed."""
+        for case in [*self.open]:
+            if not self.routes_of(case.component):
+                self.open.remove(case)
+                self._docket.close(case.component, End.RETIRED, now)
+                continue
+            found = assess(self.own(case, now), now)
+            case.update(found, now, self.topology.threshold)
+            if found.is_over(now, case.share):
+                self.end(case, now)
+                continue
+            if recovered := found.recovered():
+                self._narrow(case, found, recovered, now)
+            yield self._told(case, now)
+        if self.tie is not None:
+            found = assess(self.own(self.tie, now), now)
+            self.tie.update(found, now, self.topology.threshold)
+            self.tie.confirmed = None
+            yield self._told(self.tie, now)
+
+    def _told(self, case: Case, now: float) -> Accusation:
+        """What is held against it; the details are as they were a moment ago, if it is the same."""
+        if case.details is None or now - case.detailed >= REFRESH:
+            routes = self.routes_of(case.component)
+            seen = self.seen(max(case.since, now - RECENT), now)
+            others = (one for one in seen if one.observation.key not in routes)
+            case.details = details(
+                case.component,
+                case.found.failures,
+                others,
+                relays=self._relays,
+                now=now,
+                wall=self._wall,
+            )
+            case.detailed = now
+        return accusation(case, case.details)
+
+    def _narrow(self, case: Case, found: Assessment, well: Sequence[str], now: float) -> None:
+        """A part of a component is well again: what is left of it may be another one."""
+        since = min(found.runs[node].last_failed for node in well)
+        routes = self.routes_of(case.component)
+        seen = [one for one in self.own(case, now) if one.observation.slot > since]
+        evidence = localise.collect((one.observation.key, one.weight) for one in seen)
+        ranking = localise.rank(evidence, self.topology, struck=BIT[Kind.PROBER])
+        members = sorted(ranking.best.members)
+        if not members or any(ranking.margin(number) < MARGIN for number in members):
+            return
+        if not self.cover(members) < routes:
+            return
+        old = case.component
+        self.open.remove(case)
+        for place, number in enumerate(members):
+            series = self.topology.series[number]
+            part = replace(
+                case,
+                component=series.first,
+                blames=series.kinds,
+                alternatives=series.names[1:],
+                faults=dict(case.faults),
+                details=None,
+            )
+            self.open.append(part)
+            if not place:
+                self._docket.rename(old, part.component, now)
+                case.component = part.component
+        self._changed()
+
+    def end(self, case: Case, now: float) -> None:
+        """A case is over: nothing of it counts any more."""
+        for seen in [*self.own(case, now)]:
+            seen.observation.spent = True
+        if case is self.tie:
+            self.tie = None
+        else:
+            self.open.remove(case)
+        for relay in {key.relay for key in self.routes_of(case.component)}:
+            confirmed = case.confirmed is not None
+            self._lessons.ended(relay, case.since, now, confirmed=confirmed)
+        self._changed()

@@ -1,0 +1,146 @@
+"""Names what explains an alarm, or says that nothing is decided yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from probe.core.component import Kind
+from probe.core.detection import localise
+from probe.core.detection.accusation import tie_of
+from probe.core.detection.case import Case, Seen
+from probe.core.detection.cases import MARGIN, Cases
+from probe.core.detection.history import History
+from probe.core.detection.observation import BIT
+from probe.core.detection.topology import Series
+from probe.core.detection.walk import Sums
+from probe.core.model import Phase, RouteKey
+from probe.core.sight import Sight
+
+UNDECIDED = 10.0  # s after which it is said that nothing can be decided yet,
+UNDECIDED_FACT = 4.0  # and where facts are to be explained.
+UNANSWERED = 5.0  # s without an answer from anywhere after which it may be our own network.
+
+
+class Naming:
+    """Looks at the sums of evidence, and opens cases."""
+
+    def __init__(self, cases: Cases, history: History, sights: Mapping[str, Sight]) -> None:
+        self.question: float | None = None  # Since when there is an alarm that nothing explains.
+        self.rivals: tuple[RouteKey, ...] = ()  # Where the best explanations differ.
+        self._cases = cases
+        self._history = history
+        self._sights = sights
+
+    def decide(self, sums: Sums, now: float) -> None:
+        """Where there is an alarm, name what explains it, or say that nothing is decided."""
+        if not sums.nats or sums.nats[sums.highest] < self._cases.topology.threshold:
+            self.question, self.rivals = None, ()
+            if self._cases.tie is not None:
+                self._cases.end(self._cases.tie, now)
+            return
+        if self.question is None:
+            self.question = now
+        onset = sums.onset[sums.highest]
+        seen = [*self._cases.seen(onset, now)]
+        struck = 0 if self._may_be_us(seen, onset) else BIT[Kind.PROBER]
+        if not struck and now - onset < UNANSWERED:
+            return
+        ranking = localise.rank(
+            localise.collect((one.observation.key, one.weight) for one in seen),
+            self._cases.topology,
+            struck=struck,
+            given=self._cases.given(),
+        )
+        named = [
+            number
+            for number in sorted(ranking.best.members)
+            if number not in self._cases.given()
+            and ranking.margin(number) >= MARGIN
+            and self._is_supported(number, seen, alone=len(ranking.best.members) == 1)
+        ]
+        for number in named:
+            self._name(number, seen, struck=struck, now=now)
+        if named:
+            self.question, self.rivals = None, ()
+        else:
+            self._ponder(ranking, seen, now)
+
+    def _may_be_us(self, seen: Sequence[Seen], onset: float) -> bool:
+        """Whether everything failed without any answer, and nothing else answered meanwhile."""
+        failures = [one for one in seen if one.failed]
+        local = (
+            one.observation.failure.is_local
+            if one.observation.failure is not None
+            else one.observation.phase in (Phase.DNS, Phase.CONNECT)
+            for one in failures
+        )
+        return bool(failures) and all(local) and not self.has_answered(onset)
+
+    def has_answered(self, since: float) -> bool:
+        """Whether anything outside has answered us since then."""
+        proofs = (sight.proof for sight in self._sights.values())
+        return self._history.answered > since or any(p is not None and p > since for p in proofs)
+
+    def _is_supported(self, number: int, seen: Sequence[Seen], *, alone: bool) -> bool:
+        """Whether it failed often enough, and not at one moment only; facts need no more."""
+        series = self._cases.topology.series[number]
+        failures = _failures(series, seen)
+        if (
+            not alone
+            and sum(one.weight.nats() for one in failures) < self._cases.topology.threshold
+        ):
+            return False
+        if sum(one.fact for one in failures) >= 2:
+            return True
+        moments = {int(one.observation.slot) for one in failures}
+        return len(failures) >= 3 and len(moments) >= 2
+
+    def _name(self, number: int, seen: Sequence[Seen], *, struck: int, now: float) -> None:
+        series = self._cases.topology.series[number]
+        failures = _failures(series, seen)
+        common = series.kinds & ~struck
+        for one in failures:
+            common = common & one.weight.blames or common
+        names = [name for name in series.names if BIT[name.kind] & common]
+        if not struck:  # Nothing has answered: it is us, and not all of them at once.
+            names.sort(key=lambda name: name.kind is not Kind.PROBER)
+        case = Case(
+            names[0],
+            opened=now,
+            since=min((one.observation.slot for one in failures), default=now),
+            blames=sum({BIT[name.kind] for name in names}),
+            alternatives=tuple(names[1:]) if struck else (),
+        )
+        self._cases.add(case, now)
+
+    def _ponder(self, ranking: localise.Ranking, seen: Sequence[Seen], now: float) -> None:
+        """Nothing is decided: find out where the best explanations differ, and say so in time."""
+        rivals = [one for one in ranking.rivals(MARGIN) if one.members]
+        covers = [self._cases.cover(one.members) for one in rivals]
+        differing = next((one ^ covers[0] for one in covers[1:] if one != covers[0]), frozenset())
+        self.rivals = tuple(sorted(differing))
+        facts = sum(one.fact for one in seen if one.failed) >= 2
+        patience = UNDECIDED_FACT if facts else UNDECIDED
+        since = self.question if self.question is not None else now
+        if self._cases.tie is not None or now - since < patience or not rivals:
+            return
+        numbers = dict.fromkeys(number for one in rivals for number in sorted(one.members))
+        contenders = [self._cases.topology.series[number].first for number in numbers]
+        failures = [one.observation.slot for one in seen if one.failed]
+        self._cases.tie = Case(
+            tie_of(contenders),
+            opened=now,
+            since=min(failures, default=now),
+            blames=sum(BIT.values()),
+            alternatives=tuple(contenders),
+            tie=True,
+        )
+
+
+def _failures(series: Series, seen: Sequence[Seen]) -> list[Seen]:
+    """What failed on its routes, and can be blamed on it."""
+    return [
+        one
+        for one in seen
+        if one.failed and one.observation.key in series.routes and one.weight.blames & series.kinds
+    ]

@@ -1,0 +1,159 @@
+"""Which confirmation probes are wanted: for a suspicion, for a question, for the way back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from probe.core.detection.baseline import Baselines
+from probe.core.detection.burst import Bursts, NodeName
+from probe.core.detection.case import Case
+from probe.core.detection.cases import Cases
+from probe.core.detection.history import History
+from probe.core.detection.observation import DESIGN_SHARE, Observation
+from probe.core.detection.walk import Sums
+from probe.core.model import Attempt, RouteKey
+
+SUSPICIOUS = 3.0  # nats on a route at which a burst is sent.
+RECHECK = 5.0  # s between two looks whether it is over,
+RECHECKED = 300.0  # for so long, and whenever something has come through again (s).
+THROTTLED = 60.0  # s after a relay has said that we are too many in which it gets no burst.
+
+
+class Wishes:
+    """Knows what would be worth sending."""
+
+    def __init__(self, cases: Cases, history: History, baselines: Baselines) -> None:
+        self._cases = cases
+        self._history = history
+        self._baselines = baselines
+        self._bursts = Bursts()
+        self._routes: frozenset[RouteKey] = frozenset()
+        self._throttled: dict[str, float] = {}
+        self._turn = 0
+
+    def follow(self, routes: Iterable[RouteKey]) -> None:
+        """From now on these routes can be probed."""
+        self._routes = frozenset(routes)
+
+    def heard(self, relay: str, attempt: Attempt) -> None:
+        """A relay has answered: it may say that we are too many."""
+        reply = attempt.reply
+        if reply is not None and (reply.code == 421 or reply.enhanced.startswith("4.7.")):
+            self._throttled[relay] = attempt.ended + THROTTLED
+
+    def on(self, sums: Sums, rivals: Sequence[RouteKey], now: float) -> Iterator[RouteKey]:
+        """Confirmation probes, within all caps; none to a relay that says we are too many."""
+        if not rivals:
+            self._bursts.settled()
+        for case in self._cases.open:
+            for key in self._cases.routes_of(case.component):
+                self._bursts.calm((key.relay, key.node))
+        ranked = self._suspect(sums, now)
+        bursts = self._bursts
+        wanted: list[RouteKey] = [*bursts.due(now, ranked)]
+        if rivals:
+            routes = sorted({asked for key in rivals if (asked := self._asked(key))})
+            wanted += bursts.deciding(now, routes)
+        for case in self._cases.open:
+            wanted += self._recheck(case, now)
+        for key in wanted:
+            if self._throttled.get(key.relay, -math.inf) <= now:
+                yield key
+
+    def _asked(self, key: RouteKey) -> RouteKey | None:
+        """The route in force on which this one is probed: a learned node is met by chance."""
+        if key in self._routes:
+            return key
+        anonymous = replace(key, node="")
+        return anonymous if anonymous in self._routes else None
+
+    def _suspect(self, sums: Sums, now: float) -> list[NodeName]:
+        """Begin the bursts that are called for; all nodes by how suspicious they are."""
+        heat: dict[NodeName, float] = {}
+        for key in self._suspicious(sums, now):
+            asked = self._asked(key)
+            if asked is None:
+                continue
+            node = (asked.relay, asked.node)
+            heat[node] = max(heat.get(node, 0.0), self._heat(key, sums))
+            newest = self._newest(key, now)
+            if newest is not None and newest.slot > self._bursts.began(node):
+                self._bursts.suspect(node, self._turns(asked), self._sibling(asked), now)
+        others = sorted({(key.relay, key.node) for key in self._routes} - heat.keys())
+        return [*sorted(heat, key=lambda node: -heat[node]), *others]
+
+    def _suspicious(self, sums: Sums, now: float) -> Iterator[RouteKey]:
+        """The routes on which something looks wrong that no incident explains."""
+        for key in self._cases.topology.routes():
+            if sums.nats and self._heat(key, sums) >= self._least_heat(key.relay):
+                yield key
+        for one in self._history.submitting.values():
+            dawdling = now - one.since > self._history.limit(one) - self._history.slow_after / 2
+            if one.phase is not None and dawdling and one.key in self._routes:
+                yield one.key
+
+    def _heat(self, key: RouteKey, sums: Sums) -> float:
+        """The sum of the narrowest series of this route (nats)."""
+        series = self._cases.topology.series
+        members = self._cases.topology.members.get(key, ())
+        narrow = min(members, key=lambda number: len(series[number].routes), default=None)
+        return 0.0 if narrow is None else sums.nats[narrow]
+
+    def _least_heat(self, relay: str) -> float:
+        failure = 1.0 - DESIGN_SHARE + DESIGN_SHARE / self._baselines.failing_share(relay)
+        return min(SUSPICIOUS, 0.9 * math.log(failure))
+
+    def _newest(self, key: RouteKey, now: float) -> Observation | None:
+        """The newest probe of a route, if it is one that looks wrong."""
+        for one in reversed(self._history.observations):
+            if one.key == key:
+                weight = self._history.weigh(one, now)
+                if weight is not None:
+                    wrong = weight.nats() > 0.0 and not self._cases.is_explained(one, weight)
+                    return one if wrong else None
+                if one.phase is not None:
+                    late = now - one.since > self._history.limit(one) / 2
+                    return one if late and not self._is_explained_key(one.key) else None
+        return None
+
+    def _is_explained_key(self, key: RouteKey) -> bool:
+        return any(key in self._cases.routes_of(case.component) for case in self._cases.open)
+
+    def _turns(self, suspect: RouteKey) -> list[RouteKey]:
+        """The routes of a node, the suspect first."""
+        keys = sorted(
+            key for key in self._routes if (key.relay, key.node) == (suspect.relay, suspect.node)
+        )
+        place = keys.index(suspect)
+        return [*keys[place:], *keys[:place]]
+
+    def _sibling(self, suspect: RouteKey) -> RouteKey | None:
+        """The same way through another node, of the same relay if it has one."""
+        others = sorted(
+            (
+                key
+                for key in self._routes
+                if (key.sender, key.mailbox) == (suspect.sender, suspect.mailbox)
+                and (key.relay, key.node) != (suspect.relay, suspect.node)
+            ),
+            key=lambda key: (key.relay != suspect.relay, key <= suspect, key),
+        )
+        return others[0] if others else None
+
+    def _recheck(self, case: Case, now: float) -> Iterator[RouteKey]:
+        young = now - case.opened < RECHECKED
+        if now - case.rechecked < RECHECK:
+            return
+        found = case.found
+        if not (young or found.good):
+            return
+        asked = {self._asked(key) for key in self._cases.routes_of(case.component)}
+        failing = {node for node, run in found.runs.items() if run.failures}
+        routes = sorted(key for key in asked if key is not None)
+        routes = [key for key in routes if key.node in failing] or routes
+        if routes:
+            case.rechecked = now
+            self._turn += 1
+            yield from self._bursts.recheck(now, routes[self._turn % len(routes)])
