@@ -190,6 +190,7 @@ class _Prober:
             metrics=ground.metrics,
             clock=ground.clock,
             closed=[one for one in self._remembered.incidents if one.closed is not None],
+            remarks=self._senders.domains.remarks,
         )
 
     def _make_overview(self) -> Overview:

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from probe.core.component import Component, Fault, Kind, Named
+from probe.core.incident import Incident
+from probe.core.records.account import remarks
 from probe.core.records.check import CheckKind, DomainPlan
 from probe.core.records.history import Courses, DnsFault, changes, faults, suspects
 from probe.core.records.timetable import DnsTimes, confirming_run, first_run, next_run
@@ -75,6 +77,20 @@ class Domains:
     def faults(self, sender: str) -> tuple[DnsFault, ...]:
         """What was well of a sender's domain, and is not, the oldest first."""
         return faults(self.courses(sender))
+
+    def remarks(self, incident: Incident) -> tuple[str, ...]:
+        """What DNS has to say of an incident that is a sender's, or may be."""
+        parties = incident.component, *incident.alternatives
+        senders = sorted({one.sender for one in parties if one.sender})
+        faults, since = [one.fault for one in incident.faults], self._clock.wall(incident.since)
+        domains = {one.sender: one.domain for one in self._origins}
+        return tuple(
+            sentence
+            for sender in senders
+            for sentence in remarks(
+                domains.get(sender, ""), self.courses(sender), since=since, faults=faults
+            )
+        )
 
     # ---- what is told
 
