@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from itertools import chain
 from typing import assert_never
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from probe import cli_dns
 from probe.app_check import Progress, Report, check
+from probe.cli_text import printable
 from probe.config import Settings
 from probe.core.finding import Conclusion, Finding
 from probe.core.record import Bad, Good, Unknown
@@ -72,7 +72,7 @@ def table(report: Report) -> Table:
             Text(str(finding.route), overflow="fold"),
             Text(state, style=_COLOURS.get(state, _BAD_COLOUR)),
             _arrived(finding),
-            Text(_printable(_evidence(finding)), overflow="fold"),
+            Text(printable(_evidence(finding)), overflow="fold"),
         )
     return made
 
@@ -80,7 +80,7 @@ def table(report: Report) -> Table:
 def lines(report: Report) -> list[str]:
     """The findings, one on a line."""
     return [
-        _printable("  ".join(filter(None, (word(f), str(f.route), _arrived(f), _evidence(f)))))
+        printable("  ".join(filter(None, (word(f), str(f.route), _arrived(f), _evidence(f)))))
         for f in report.findings
     ]
 
@@ -96,7 +96,7 @@ def summary(report: Report) -> str:
     }[report.conclusion]
     pointing = (str(suspect) for suspect in report.suspects)
     unread = (f"Mailbox {name} could not be read: {why}." for name, why in report.unread.items())
-    return _printable(" ".join((said, *pointing, *unread, *domains)))
+    return printable(" ".join((said, *pointing, *unread, *domains)))
 
 
 def word(finding: Finding) -> str:
@@ -122,10 +122,3 @@ def _evidence(finding: Finding) -> str:
         return ""
     phases = ", ".join(f"{timed.phase} {timed.seconds:.3f} s" for timed in finding.phases)
     return f"{finding.words} [{phases}]" if phases else finding.words
-
-
-def _printable(text: str) -> str:
-    """Text that servers wrote, fit for a terminal and for one line."""
-    encoding = sys.stdout.encoding or "ascii"
-    visible = "".join(c if c.isprintable() else "?" for c in text)
-    return visible.encode(encoding, "backslashreplace").decode(encoding)

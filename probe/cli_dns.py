@@ -7,7 +7,6 @@ import asyncio
 import ipaddress
 import json
 import re
-import sys
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from probe.app_dns import inspect
+from probe.cli_text import printable
 from probe.core.records.check import Check, CheckState, DomainPlan, overall
 from probe.core.records.name import canonical
 from probe.core.records.report import exit_code, report
@@ -57,7 +57,7 @@ def show_dns(wanted: DomainPlan, nameservers: Sequence[str] | None, *, as_json: 
         with waiting:
             found = asyncio.run(inspect(wanted, nameservers))
         screen.print(table(found.checks))
-        screen.print(Text(_printable(summary(wanted, found.checks))))
+        screen.print(Text(printable(summary(wanted, found.checks))))
     else:
         found = asyncio.run(inspect(wanted, nameservers))
         if as_json:
@@ -72,12 +72,12 @@ def table(checks: Sequence[Check]) -> Table:
     made = Table("check", "subject", "state", box=None, pad_edge=False)
     made.add_column("what was found")
     for check in checks:
-        said = Text(_printable(check.summary), overflow="fold")
+        said = Text(printable(check.summary), overflow="fold")
         for line in _grounds(check):
-            said.append(f"\n  {_printable(line)}", style="grey50")
+            said.append(f"\n  {printable(line)}", style="grey50")
         made.add_row(
             check.check.value,
-            Text(_printable(check.subject), overflow="fold"),
+            Text(printable(check.subject), overflow="fold"),
             Text(check.state.value, style=_COLOURS[check.state]),
             said,
         )
@@ -88,8 +88,8 @@ def lines(checks: Sequence[Check]) -> Iterator[str]:
     """The checks, one on a line, with the evidence of what is not well below it."""
     for check in checks:
         named = f"{check.state.value:5}  {check.check.value:7}  {check.subject}  {check.summary}"
-        yield _printable(named)
-        yield from (_printable(f"       {line}") for line in _grounds(check))
+        yield printable(named)
+        yield from (printable(f"       {line}") for line in _grounds(check))
 
 
 def summary(wanted: DomainPlan, checks: Sequence[Check]) -> str:
@@ -135,10 +135,3 @@ def _is_address(text: str) -> bool:
 def _is_server(text: str) -> bool:
     found = _SERVER.fullmatch(text)
     return found is not None and 0 < int((found[2] or ":53")[1:]) < 65536
-
-
-def _printable(text: str) -> str:
-    """Text that strangers wrote, fit for a terminal and for one line."""
-    encoding = sys.stdout.encoding or "ascii"
-    visible = "".join(c if c.isprintable() else "?" for c in text)
-    return visible.encode(encoding, "backslashreplace").decode(encoding)

@@ -23,10 +23,13 @@ _LIMIT = 100  # Characters of what a server says of itself.
 class PolicyFetcher:
     """Fulfils ports_dns.PolicyReader."""
 
-    def __init__(self, *, ca_file: str | None = None, port: int = 443) -> None:
+    def __init__(
+        self, *, ca_file: str | None = None, port: int = 443, deadline: float = DEADLINE
+    ) -> None:
         """`ca_file` None: the system's CAs."""
         self._ca_file = ca_file
         self._port = port
+        self._deadline = deadline
 
     async def fetch(self, host: str, addresses: Sequence[str]) -> Fetched:
         """The policy of this web server; who does not answer is asked again."""
@@ -39,14 +42,15 @@ class PolicyFetcher:
     ) -> Fetched:
         """One request; what becomes of it is a value."""
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(self._deadline):
                 return await self._request(host, addresses, context)
         except (ssl.SSLError, aiohttp.ClientConnectorCertificateError) as error:
             return _untrusted(host, error)
         except aiohttp.ClientConnectorSSLError as error:
             return _untrusted(host, error.os_error)
         except TimeoutError:
-            return Fetched(unknown=f"The web server {host} did not answer within {DEADLINE:g} s.")
+            said = f"The web server {host} did not answer within {self._deadline:g} s."
+            return Fetched(unknown=said)
         except (aiohttp.ClientOSError, OSError) as error:
             why = (error.strerror or type(error).__name__).lower()
             return Fetched(unknown=f"The web server {host} could not be reached: {why[:_LIMIT]}.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import assert_never
 
 import dns.rdata
@@ -24,6 +25,9 @@ from probe.ports_dns import Ask
 DEADLINE = 15.0  # Of all questions together (s).
 MAX_QUESTIONS = 150  # RFC 7208 §4.6.4 allows 10 terms, with up to 10 addresses each.
 
+MAX_TEXT = 4096  # Octets of one record: RFC 7208 §3.4 wants 512, and longer ones take long to read.
+
+_READ = ("v=spf1", "v=dmarc1")  # What the libraries look for in TXT records.
 _STRING = 255  # Octets of one string in a TXT record.
 
 
@@ -35,6 +39,7 @@ class Bridge:
     def __init__(self, ask: Ask, loop: asyncio.AbstractEventLoop) -> None:
         """`loop` is where `ask` runs."""
         self.unanswered = ""  # A sentence about the first question that found no answer.
+        self.excess = ""  # Why a record is too much to be evaluated, or empty.
         self._ask = ask
         self._loop = loop
         self._end = time.monotonic() + DEADLINE
@@ -44,21 +49,35 @@ class Bridge:
         """The answer; nothing is known from it if time or number are used up."""
         question = Question(name.lower().rstrip("."), kind)
         self._left -= 1
-        answer = Answer(question, Reply.SILENT, detail=f"it needs more than {MAX_QUESTIONS}")
-        if self._left >= 0:
-            answer = self._put(question)
+        if self._left < 0 or self._loop.is_closed():
+            self.excess = self.excess or f"it takes more than {MAX_QUESTIONS} questions to DNS."
+            return Answer(question, Reply.SILENT)
+        answer = self._readable(self._put(question))
         if not self.unanswered and not _is_idle(answer):
             self.unanswered = unknown([answer])
         return answer
+
+    def _readable(self, answer: Answer) -> Answer:
+        """The answer without records that are too long to be read."""
+        long = [record for record in answer.records if len(record) > MAX_TEXT]
+        for record in long:
+            if record.lower().startswith(_READ):
+                said = f"the record of {answer.question.name} has {len(record)} octets."
+                self.excess = self.excess or said
+        kept = tuple(record for record in answer.records if len(record) <= MAX_TEXT)
+        return replace(answer, records=kept) if long else answer
 
     def _put(self, question: Question) -> Answer:
         remaining = self._end - time.monotonic()
         asked = asyncio.run_coroutine_threadsafe(self._awaited(question), self._loop)
         try:
             return asked.result(max(remaining, 0.0))
-        except (TimeoutError, CancelledError):
+        except TimeoutError:
             asked.cancel()
             return Answer(question, Reply.SILENT, detail=f"nothing within {DEADLINE:g} s")
+        except CancelledError:
+            self._left = 0  # The run is over: nobody waits for what else would be asked.
+            return Answer(question, Reply.SILENT, detail="the check was cut short")
 
     async def _awaited(self, question: Question) -> Answer:
         return await self._ask(question)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import dns.asyncresolver
@@ -26,6 +27,7 @@ from probe.ports import ResolveFailure
 
 DEADLINE = 4.0  # Of one attempt (s).
 PAUSE = 0.2  # Before a question is put again (s).
+MAX_ALIASES = 8  # That are followed, one after the other.
 PAYLOAD = 1232  # Octets over UDP that pass everywhere unfragmented.
 
 
@@ -38,7 +40,22 @@ class DnsRecords:
         self._port = port
 
     async def ask(self, question: Question) -> Answer:
-        """The answer; what says nothing is asked for a second time, in the plainest way."""
+        """The answer; an alias that a server leaves open is followed, unless it was named."""
+        answer = await self._put(question)
+        for _ in range(MAX_ALIASES):
+            if question.server or not answer.is_cut:
+                return answer
+            further = await self._put(Question(answer.aliases[-1], question.kind))
+            answer = replace(
+                further,
+                question=question,
+                authenticated=answer.authenticated and further.authenticated,
+                aliases=(*answer.aliases, *further.aliases),
+            )
+        return Answer(question, Reply.LOOP, server=answer.server, aliases=answer.aliases[:1])
+
+    async def _put(self, question: Question) -> Answer:
+        """What the servers say; who says nothing is asked a second time, in the plainest way."""
         try:
             qname = dns.name.from_text(question.name)
         except (dns.exception.DNSException, UnicodeError):
@@ -89,6 +106,7 @@ def _answered(question: Question, found: dns.resolver.Answer) -> Answer:
     if response.flags & dns.flags.TC:
         return Answer(question, Reply.BROKEN, detail=f"{server} said: truncated, over TCP too")
     records = tuple(map(_WRITTEN[question.kind], found.rrset or ()))
+    aliases = _aliases(found.chaining_result)
     return Answer(
         question,
         Reply.FOUND if records else Reply.NO_DATA,
@@ -97,7 +115,9 @@ def _answered(question: Question, found: dns.resolver.Answer) -> Answer:
         # Only what never leaves the machine cannot be forged on the way.
         authenticated=bool(response.flags & dns.flags.AD) and _is_near(found.nameserver),
         authoritative=bool(response.flags & dns.flags.AA),
-        aliases=_aliases(found.chaining_result),
+        aliases=aliases,
+        # RFC 2308 §2.2: who knows that there is nothing shows a SOA record.
+        is_cut=bool(aliases) and not records and not response.authority,
     )
 
 

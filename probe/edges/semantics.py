@@ -76,17 +76,17 @@ def _read_spf(domain: str, bridge: Bridge) -> SpfReading:
     try:
         found = checkdmarc.spf.check_spf(domain, resolver=bridge, retries=0)
     except Exception as error:  # A record that a library stumbles over is a finding.
-        return SpfReading(error=_stumbled(error), unanswered=bridge.unanswered)
+        return SpfReading(error=_stumbled(error), unanswered=_unanswered(bridge))
     parsed = found.get("parsed") or {}
     return SpfReading(
         record=found.get("record") or "",
-        error=_line(found.get("error", "")),
+        error=bridge.excess or _line(found.get("error", "")),
         warnings=tuple(map(_line, found.get("warnings", [])[:MAX_WARNINGS])),
         last=parsed.get("all", ""),
         includes=frozenset(_includes(parsed)),
         lookups=found.get("dns_lookups"),
         void_lookups=found.get("void_dns_lookups"),
-        unanswered=bridge.unanswered,
+        unanswered=_unanswered(bridge),
     )
 
 
@@ -108,17 +108,17 @@ def _read_dmarc(domain: str, bridge: Bridge) -> DmarcReading:
             domain, resolver=bridge, ignore_unrelated_records=True, retries=0
         )
     except Exception as error:  # As above.
-        return DmarcReading(error=_stumbled(error), unanswered=bridge.unanswered)
+        return DmarcReading(error=_stumbled(error), unanswered=_unanswered(bridge))
     said = [_line(text) for text in found["warnings"][:MAX_WARNINGS]]
     tags = found.get("tags") or {}
     return DmarcReading(
         record=found["record"] or "",
         location=found["location"] or "",
-        error=_line(found.get("error", "")),
+        error=bridge.excess or _line(found.get("error", "")),
         warnings=tuple(text for text in said if not text.startswith(_NOTES)),
         notes=tuple(text for text in said if text.startswith(_NOTES)),
         tags={name: str(tag["value"]) for name, tag in tags.items()},
-        unanswered=bridge.unanswered,
+        unanswered=_unanswered(bridge),
     )
 
 
@@ -133,6 +133,8 @@ def _evaluate(ip: str, sender: str, helo: str, bridge: Bridge) -> tuple[SpfResul
         result, _, reason = query.check()
     except Exception as error:  # As above.
         return SpfResult.PERMERROR, _stumbled(error)
+    if bridge.excess:
+        return SpfResult.PERMERROR, bridge.excess
     if bridge.unanswered and result == "permerror":
         result, reason = "temperror", bridge.unanswered  # It takes the two for the same.
     is_error = result in ("permerror", "temperror")
@@ -160,6 +162,11 @@ def _value(kind: str, record: str) -> Any:
 
 
 spf.DNSLookup = _look_up  # There is no other way to give it a resolver.
+
+
+def _unanswered(bridge: Bridge) -> str:
+    """What kept a library from reading on; of a record that is too much all is said by that."""
+    return "" if bridge.excess else bridge.unanswered
 
 
 def _line(text: str) -> str:

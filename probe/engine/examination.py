@@ -22,8 +22,9 @@ from probe.core.records import (
     tls_rpt,
 )
 from probe.core.records.answer import ADDRESS_KINDS, Answer, Question, RecordKind, unknown
-from probe.core.records.check import Check, CheckKind, DomainPlan, Listing
+from probe.core.records.check import Check, CheckKind, CheckState, DomainPlan, Listing
 from probe.core.records.dkim import ReadKey
+from probe.core.records.dmarc import DmarcReading
 from probe.core.records.spf import Identity, SpfReading, SpfVerdict
 from probe.ports_dns import Ask, CertificateReader, PolicyReader, Semantics
 
@@ -103,7 +104,8 @@ class Examination:
     async def _mx(self) -> list[Check]:
         answer = await self._records(self._domain, RecordKind.MX)
         hosts = mx.hosts(answer)
-        own = () if answer.records else await self._addresses(self._domain)
+        is_without = answer.is_known and not answer.records
+        own = await self._addresses(self._domain) if is_without else ()
         return [mx.evaluate(self._domain, answer, await self._each(hosts), own)]
 
     async def _spf(self) -> list[Check]:
@@ -136,12 +138,16 @@ class Examination:
 
     async def _dmarc(self) -> list[Check]:
         txt = await self._records(dmarc.name(self._domain), RecordKind.TXT)
-        reading = await self._semantics.dmarc(self._domain, self._ask)
+        reading = DmarcReading()
+        if txt.is_known:
+            reading = await self._semantics.dmarc(self._domain, self._ask)
         return [dmarc.evaluate(self._domain, txt, reading)]
 
     async def _mta_sts(self) -> list[Check]:
-        record = await self._records(mta_sts.name(self._domain), RecordKind.TXT)
-        answer = await self._records(self._domain, RecordKind.MX)
+        record, answer = await asyncio.gather(
+            self._records(mta_sts.name(self._domain), RecordKind.TXT),
+            self._records(self._domain, RecordKind.MX),
+        )
         policy = mta_sts.Fetched()
         if mta_sts.is_announced(record):
             policy = await self._policy(mta_sts.policy_host(self._domain))
@@ -162,6 +168,8 @@ class Examination:
 
     async def _dane(self) -> list[Check]:
         answer = await self._records(self._domain, RecordKind.MX)
+        if sentence := unknown([answer]):
+            return [Check(CheckKind.DANE, self._domain, CheckState.ERROR, sentence)]
         return await _gathered(self._dane_of(host, answer) for host in mx.hosts(answer))
 
     async def _dane_of(self, host: str, answer: Answer) -> Check:
@@ -197,8 +205,9 @@ class Examination:
 
     async def _dnsbl(self, ip: str, zone: str) -> list[Check]:
         name = dnsbl.name(ip, zone)
-        test = await self._self_test(zone, dnsbl.test_addresses(ip))
-        answer = await self._records(name, RecordKind.A)
+        test, answer = await asyncio.gather(
+            self._self_test(zone, dnsbl.test_addresses(ip)), self._records(name, RecordKind.A)
+        )
         is_told = not (dnsbl.trouble(zone, test) or dnsbl.refusal(zone, answer))
         reasons = []
         if is_told:

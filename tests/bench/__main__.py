@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.domains import domains
 from tests.bench.figure import Figure
 from tests.bench.journal import transactions
 from tests.bench.load import starttls, sustained, thousand_routes
@@ -22,6 +23,7 @@ from tests.live.world import World
 
 PARTS: dict[str, tuple[str, Callable[[World], Iterator[Figure]]]] = {
     "journal": ("the journal by itself", transactions),
+    "dns": ("the DNS checks of a domain, and of 100, 20 ms from their resolver", domains),
     "routes": ("1,000 routes at 15 s, for 45 s", thousand_routes),
     "starttls": ("the same with STARTTLS, for 20 s", starttls),
     "rate": ("the highest rate, 10 s each", sustained),

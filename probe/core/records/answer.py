@@ -61,6 +61,7 @@ class Answer:
     authenticated: bool = False  # By DNSSEC, and by a resolver whose word cannot be forged.
     authoritative: bool = False  # The server has the zone itself.
     aliases: tuple[str, ...] = ()  # The names that the name is an alias of, in their order.
+    is_cut: bool = False  # The server says nothing of the last alias, not even that it is empty.
 
     @property
     def is_known(self) -> bool:

@@ -31,7 +31,7 @@ def name(ip: str, zone: str) -> str:
     address = ipaddress.ip_address(ip)
     if address.version == 4:
         return ".".join([*reversed(str(address).split(".")), zone])
-    return ".".join([*reversed(address.exploded.replace(":", "")), zone])
+    return ".".join([*reversed(address.packed.hex()), zone])
 
 
 def test_addresses(ip: str) -> tuple[str, str]:

@@ -45,7 +45,7 @@ def evaluate(domain: str, ns: Answer, servers: Sequence[Server]) -> list[Check]:
             _remarks(server, newest, usual),
             well=f"{server.name} has the zone, as the others do.",
             evidence=[*_seen(server), *lines_of([ns])],
-            records=server.soa.records if server.soa else (),
+            records=ns.records,  # Not the version, which is another with each change of the zone.
         )
         for server in servers
     ]
