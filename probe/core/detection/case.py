@@ -60,6 +60,11 @@ class Seen:
         return self.observation.failure is not None and self.observation.failure.is_fact
 
     @property
+    def is_clear_cut(self) -> bool:
+        """Whether its submission has ended, well or not, or took longer than it may."""
+        return self.observation.failure is not None or self.observation.accepted is not None
+
+    @property
     def failed(self) -> bool:
         """Whether this is hardly how it goes when all is well."""
         return is_clear(self.weight)
@@ -77,6 +82,7 @@ class Assessment:
     good: int = 0  # Successes launched after it.
     waiting: bool = False  # Something is missing for longer than it should.
     drained: float = -math.inf  # When the last late one arrived.
+    missing: int = 0  # Accepted, and not seen yet.
 
     @property
     def share(self) -> Share | None:
@@ -118,7 +124,7 @@ class Assessment:
 
         `known`: the share as it was known before, where nothing fails any more.
         """
-        if self.waiting or now - self.drained < _DRAINED:
+        if self.waiting or (self.missing and now - self.drained < _DRAINED):
             return False
         if any(run.failures for run in self.runs.values()):
             return False
@@ -156,6 +162,8 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
             _fail(run, watched, now)
             if _was_held(watched) and watched.arrived is not None:
                 found.drained = max(found.drained, watched.arrived)
+            elif _was_held(watched):
+                found.missing += 1
         elif one.good:
             failing = False
             found.separate = max(0.0, found.separate + math.log(1.0 - DESIGN_SHARE))

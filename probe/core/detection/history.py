@@ -31,6 +31,7 @@ from probe.core.sight import Sight
 
 KEPT = 3600.0  # s
 MOST = 20_000  # Observations.
+SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
 ABNORMAL = 0.001  # The share of mail that is slower than what still counts as on time.
 
 _BEFORE_220 = frozenset({Phase.DNS, Phase.CONNECT, Phase.GREETING})
@@ -172,7 +173,7 @@ class History:
         What came in time, but later than it should, says nothing by itself: the tail of a
         distribution is longer than what one knows of it. Of a component at fault it says more.
         """
-        if one.settled and one.dawdled and one.weight is None:
+        if one.settled and one.dawdled and one.failure is None:
             return Weight(EVERYBODY, 1.0 / self._baselines.failing_share(one.key.relay))
         return self.weigh(one, now)
 
@@ -262,7 +263,7 @@ class History:
             case Good():
                 age = (record.arrived or 0.0) - record.since
                 one.on_time = age <= self.tail(one)
-                one.dawdled = not one.on_time
+                one.dawdled = age > self._baselines.age(one.key.relay, one.key.mailbox, SELDOM)
             case Bad(reason):
                 self._judged_bad(one, record, reason)
             case Unknown():

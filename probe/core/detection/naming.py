@@ -92,6 +92,8 @@ class Naming:
             return False
         if sum(one.fact for one in failures) >= 2:
             return True
+        if not any(one.is_clear_cut for one in failures):
+            return False  # Something takes long; whether it is slow or dead will be seen.
         moments = {int(one.observation.slot) for one in failures}
         return len(failures) >= 3 and len(moments) >= 2
 

@@ -72,7 +72,7 @@ class Observation:
     reply: str = ""  # How the relay took it, in words.
     report: str = ""  # Why it was returned, as the bounce says.
     on_time: bool = False  # It came, and as quickly as it should.
-    dawdled: bool = False  # It came before its deadline, but not as quickly as it should.
+    dawdled: bool = False  # It came before its deadline, but slowly for what is normal.
     weight: Weight | None = None  # As soon as nothing changes it any more.
     judged: bool = False  # By the ledger; it may still be watched in an SMTP phase.
     settled: bool = False  # Judged, and no longer watched.

@@ -36,13 +36,21 @@ class Topology:
     """The series of all routes in force, learned nodes among them."""
 
     def __init__(self, routes: Iterable[Route], learned: Iterable[RouteKey] = ()) -> None:
-        """`learned`: routes as they are known once a greeting has told the node."""
+        """`learned`: routes as they are known once a greeting has told the node.
+
+        `narrow` gives for each route the series of the fewest routes that it is in.
+        """
         rates = {route.key: 1.0 / route.interval for route in routes}
         keys = [*rates, *(key for key in learned if key not in rates)]
         sets = _sets(keys)
         self.series: tuple[Series, ...] = tuple(_merged(sets))
         self.threshold = _threshold(rates, sets)
         self.members: dict[RouteKey, tuple[int, ...]] = _members(self.series)
+        self.routes: tuple[RouteKey, ...] = tuple(sorted(keys))
+        self.narrow: dict[RouteKey, int] = {
+            key: min(numbers, key=lambda number: len(self.series[number].routes))
+            for key, numbers in self.members.items()
+        }
         self._keys = frozenset(keys)
         self._by_name = {name: n for n, one in enumerate(self.series) for name in one.names}
 
@@ -58,13 +66,6 @@ class Topology:
         """The routes that go through it; for a combination, those through all of its members."""
         return frozenset(key for key in self._keys if _is_on(component, key))
 
-    def nodes(self, relay: str) -> list[str]:
-        """The nodes of a relay, in order."""
-        return sorted({key.node for key in self._keys if key.relay == relay})
-
-    def routes(self) -> list[RouteKey]:
-        """All routes, in order."""
-        return sorted(self._keys)
 
 
 def _is_on(component: Component, key: RouteKey) -> bool:

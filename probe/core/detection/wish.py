@@ -86,7 +86,7 @@ class Wishes:
 
     def _suspicious(self, sums: Sums, now: float) -> Iterator[RouteKey]:
         """The routes on which something looks wrong that no incident explains."""
-        for key in self._cases.topology.routes():
+        for key in self._cases.topology.routes:
             if sums.nats and self._heat(key, sums) >= self._least_heat(key.relay):
                 yield key
         for one in self._history.submitting.values():
@@ -96,9 +96,7 @@ class Wishes:
 
     def _heat(self, key: RouteKey, sums: Sums) -> float:
         """The sum of the narrowest series of this route (nats)."""
-        series = self._cases.topology.series
-        members = self._cases.topology.members.get(key, ())
-        narrow = min(members, key=lambda number: len(series[number].routes), default=None)
+        narrow = self._cases.topology.narrow.get(key)
         return 0.0 if narrow is None else sums.nats[narrow]
 
     def _least_heat(self, relay: str) -> float:

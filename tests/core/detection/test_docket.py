@@ -1,0 +1,141 @@
+"""Incidents open, change and close once each, and keep what is known of them."""
+
+import pytest
+
+from probe.core.component import Component, Fault, Kind
+from probe.core.detection.burst import MOST_DECIDING, PACE, SIBLING_SIZE, SIZE, Bursts
+from probe.core.detection.docket import Accusation, Docket
+from probe.core.incident import End, Grievance
+from probe.core.model import RouteKey
+
+NODE = Component(Kind.NODE, "pool", "n1")
+RELAY = Component(Kind.RELAY, "pool")
+
+
+def accusation(component: Component = NODE, **changes: object) -> Accusation:
+    known: dict[str, object] = {
+        "since": 90.0,
+        "faults": (Grievance(Fault.HOLDING, 90.0),),
+        "evidence": ("12:00:00 pool/n1/shop/corp: accepted, and not there 9 s later",),
+    }
+    return Accusation(component, **(known | changes))  # type: ignore[arg-type]
+
+
+def test_an_incident_opens_and_closes_as_a_blip() -> None:
+    docket = Docket()
+    docket.accuse([accusation()], 100.0)
+    [opened] = docket.told()
+    assert (opened.component, opened.opened, opened.since) == (NODE, 100.0, 90.0)
+    docket.accuse([accusation()], 101.0)
+    assert docket.told() == (), "nothing has changed"
+    docket.accuse([], 130.0)
+    [closed] = docket.told()
+    assert (closed.id, closed.closed, closed.end) == (opened.id, 130.0, End.BLIP)
+    assert docket.open == {}
+
+
+def test_a_confirmed_one_recovers() -> None:
+    docket = Docket()
+    confirmed = (Grievance(Fault.HOLDING, 90.0, confirmed=120.0),)
+    docket.accuse([accusation()], 100.0)
+    docket.accuse([accusation(faults=confirmed)], 120.0)
+    docket.accuse([], 200.0)
+    [told] = docket.told()
+    assert told.end is End.RECOVERED, "what is asked for late is told as it is now"
+
+
+def test_it_may_turn_out_to_be_another_component_and_stays_the_same_incident() -> None:
+    docket = Docket()
+    docket.accuse([accusation()], 100.0)
+    [first] = docket.told()
+    docket.rename(NODE, RELAY, 105.0)
+    docket.accuse([accusation(RELAY)], 105.0)
+    [then] = docket.told()
+    assert (then.id, then.component, then.opened) == (first.id, RELAY, 100.0)
+
+
+def test_two_that_turn_out_to_be_one_are_merged() -> None:
+    docket = Docket()
+    other = Component(Kind.NODE, "pool", "n2")
+    docket.accuse([accusation(), accusation(other)], 100.0)
+    docket.told()
+    docket.rename(NODE, RELAY, 105.0)
+    docket.rename(other, RELAY, 105.0)
+    ends = {one.component: one.end for one in docket.told()}
+    assert ends == {RELAY: None, other: End.MERGED}
+
+
+def test_the_first_evidence_is_kept_and_no_probe_is_told_of_twice() -> None:
+    docket = Docket()
+    docket.accuse([accusation()], 100.0)
+    later = tuple(f"12:01:{n:02} pool/n1/shop/corp: 550 no" for n in range(30, 0, -1))
+    docket.accuse([accusation(evidence=later)], 160.0)
+    older = ("12:01:30 pool/n1/shop/corp: accepted, and not there 12 s later", *later[1:])
+    docket.accuse([accusation(evidence=older)], 161.0)
+    evidence = docket.open[NODE].evidence
+    assert evidence[0] == older[0]
+    assert evidence[-1].startswith("12:00:00")
+    assert len({line.partition(": ")[0] for line in evidence}) == len(evidence)
+
+
+def test_no_two_incidents_have_the_same_id() -> None:
+    docket = Docket()
+    components = [Component(Kind.NODE, "pool", f"n{n}") for n in range(5)]
+    docket.accuse([accusation(one) for one in components], 100.0)
+    assert len({one.id for one in docket.told()}) == 5
+
+
+# ---- what is sent beside the schedule
+
+KEYS = [RouteKey("pool", "n1", "shop", f"m{n}") for n in range(3)]
+SIBLING = RouteKey("pool", "n2", "shop", "m0")
+
+
+def sent(bursts: Bursts, seconds: float) -> list[RouteKey]:
+    keys: list[RouteKey] = []
+    for half in range(int(2 * seconds)):
+        keys += bursts.due(half * PACE / 2, [("pool", "n1")])
+    return keys
+
+
+def test_a_burst_is_twelve_on_the_suspect_in_turn_and_four_on_its_sibling() -> None:
+    bursts = Bursts()
+    bursts.suspect(("pool", "n1"), KEYS, SIBLING, 0.0)
+    keys = sent(bursts, 30.0)
+    assert [keys.count(key) for key in KEYS] == [SIZE // 3] * 3
+    assert keys.count(SIBLING) == SIBLING_SIZE
+    assert keys[0] == KEYS[0]
+
+
+def test_a_node_gets_no_more_than_24_in_a_minute() -> None:
+    bursts = Bursts()
+    count = 0
+    for half in range(118):
+        bursts.suspect(("pool", "n1"), KEYS, None, half / 2)
+        count += sum(1 for _ in bursts.due(half / 2, [("pool", "n1")]))
+    assert count == 24
+
+
+def test_over_all_a_third_is_kept_for_deciding_and_rechecking() -> None:
+    bursts = Bursts()
+    nodes = [("pool", f"n{n}") for n in range(9)]
+    for relay, node in nodes:
+        bursts.suspect((relay, node), [RouteKey(relay, node, "shop", "corp")], None, 0.0)
+    assert sum(1 for half in range(100) for _ in bursts.due(half / 2, nodes)) == 40
+    assert [*bursts.recheck(50.0, RouteKey("other", "n", "shop", "corp"))]
+
+
+def test_a_question_gets_no_more_than_sixty_probes() -> None:
+    bursts = Bursts()
+    many = [RouteKey("pool", f"n{n}", "shop", "corp") for n in range(30)]
+    asked = sum(1 for second in range(600) for _ in bursts.deciding(float(second), many))
+    assert asked == MOST_DECIDING
+
+
+@pytest.mark.parametrize("calm", [True, False])
+def test_a_burst_ends_when_it_is_known_what_is_wrong(calm: bool) -> None:
+    bursts = Bursts()
+    bursts.suspect(("pool", "n1"), KEYS, SIBLING, 0.0)
+    if calm:
+        bursts.calm(("pool", "n1"))
+    assert bool(sent(bursts, 5.0)) is not calm
