@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -77,6 +78,13 @@ def fault(prober: Prober) -> str:
     return ""
 
 
+def faults(prober: Prober, kind: str, name: str) -> list[str]:
+    """The faults of a component."""
+    status = prober.status()["components"]
+    [found] = [c for c in status if c["kind"] == kind and c[kind] == name]  # type: ignore[attr-defined]
+    return list(found["faults"])
+
+
 def evidence(prober: Prober, *nodes: str) -> list[str]:
     return [prober.evidence(node) for node in nodes or ADDRESSES]
 
@@ -97,6 +105,8 @@ def test_a_key_rotated_badly_is_named_from_dns_and_from_the_mail(
     prober.expect(lambda: "s2" in fault(prober), "the fault is named", within=INTERVAL + 5.0)
     print(f"from DNS after {time.monotonic() - began:.1f} s")
     assert check(prober, "dkim", "s1") == "ok"
+    incidents = json.loads(prober.get("/api/v1/incidents"))
+    assert any("unauthenticated" in incident["faults"] for incident in incidents), incidents
 
     domain.keys["s2"] = SigningKey()  # Not the one that signs.
     domain.publish()
@@ -119,7 +129,11 @@ def test_a_node_whose_signing_filter_is_dead_stands_out(
     )
     own.kill()
     prober.expect(lambda: "no DKIM signature" in prober.evidence(ADDRESSES[1]), "the node is told")
+    prober.expect(
+        lambda: "unauthenticated" in faults(prober, "node", ADDRESSES[1]), "the node is named"
+    )
     assert evidence(prober, ADDRESSES[0], ADDRESSES[2]) == ["", ""]
+    assert [faults(prober, "node", address) for address in (ADDRESSES[0], ADDRESSES[2])] == [[], []]
 
 
 def test_a_record_that_is_removed_is_a_fault_until_it_is_back(domain: Domain, pool: Pool) -> None:
@@ -143,6 +157,27 @@ def test_a_record_that_is_removed_is_a_fault_until_it_is_back(domain: Domain, po
     domain.spf = SPF
     domain.publish()
     prober.expect(lambda: fault(prober) == "", "it is over")
+
+
+def test_an_incident_says_what_has_changed_in_dns_before(domain: Domain, pool: Pool) -> None:
+    prober = domain.prober(pool)
+    prober.expect(lambda: check(prober, "spf") == "ok", "the record is well")
+    domain.spf = txt("@", "v=spf1 -all")
+    domain.publish()
+    changed = "mailprobe_dns_record_changed_timestamp_seconds"
+    prober.expect(
+        lambda: prober.scrape().sum(changed, domain="shop.test", check="spf") > 0, "it is noticed"
+    )
+    for node in pool.nodes:
+        node.reload(smtpd_sender_restrictions="check_sender_access inline:{shop.test=REJECT}")
+
+    def said() -> str:
+        incidents = json.loads(prober.get("/api/v1/incidents"))
+        refused = [one for one in incidents if "refusing" in one["faults"]]
+        return "\n".join(line for one in refused for line in one["evidence"])
+
+    prober.expect(lambda: "The SPF of shop.test changed" in said(), "the incident says so")
+    assert "“v=spf1 ip4:127.0.0.0/8 -all” became “v=spf1 -all”" in said()
 
 
 def test_what_was_well_before_a_restart_is_known(domain: Domain, pool: Pool) -> None:

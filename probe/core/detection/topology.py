@@ -67,7 +67,6 @@ class Topology:
         return frozenset(key for key in self._keys if _is_on(component, key))
 
 
-
 def _is_on(component: Component, key: RouteKey) -> bool:
     asked = (component.relay, component.node, component.sender, component.mailbox)
     own = (key.relay, key.node, key.sender, key.mailbox)
