@@ -26,19 +26,19 @@ class SenderWatch:
     ) -> None:
         """`notes`: what the last run left in the journal, by topic and name."""
         clock, journal = ground.clock, ground.journal
-        notebook = Notebook(journal, clock, notes)
+        self.notebook = Notebook(journal, clock, notes)
         self.notary = Notary(
             DkimVerifier(),
             Keyring(DnsRecords(ground.resolver), clock),
             books=ground.books,
-            notebook=notebook,
+            notebook=self.notebook,
             domains=settings.domains,
         )
         metrics = ground.metrics.domains
         self.domains = Domains(
             examiner(ground.resolver, settings.helo),
             DomainBook(journal=journal, metrics=metrics, clock=clock, notes=notes),
-            selectors=notebook.selectors,
+            selectors=self.notebook.selectors,
             declare=ground.findings.declare,
             clock=clock,
         )

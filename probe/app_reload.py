@@ -170,6 +170,7 @@ class Reloader:
         now = self._ground.clock.now()
         for mailbox in self._watch.follow(self._setup):
             if self._setup.has_moved(mailbox.name, former):
+                self._senders.notebook.forget_mailbox(mailbox.name)
                 sight = Sight(folders(mailbox), now, None)
                 self._ground.books.ledger.watch(mailbox.name, sight)
             else:

@@ -52,6 +52,14 @@ class Remembrance:
         self._seen[name] = dict(list(found.items())[:MOST])
         self._written[name] = dict(self._seen[name])
 
+    def forget(self, ending: str) -> list[str]:
+        """The names that end so, of which nothing is known any more."""
+        names = [name for name in self._seen if name.endswith(ending)]
+        for name in names:
+            del self._seen[name]
+            self._written.pop(name, None)
+        return names
+
     def _is_behind(self, name: str) -> bool:
         seen, written = self._seen[name], self._written.get(name, {})
         if seen.keys() != written.keys():

@@ -41,6 +41,11 @@ class Notebook:
         """The ways in which it was within the week."""
         return self._topics[_PASSED].known(f"{domain} {mailbox}", self._now())
 
+    def forget_mailbox(self, mailbox: str) -> None:
+        """It is another account now: whoever reads mail there may check other things."""
+        for name in self._topics[_PASSED].forget(f" {mailbox}"):
+            self._journal.note(_PASSED, name, "")
+
     def _saw(self, topic: str, name: str, things: Collection[str]) -> None:
         remembrance = self._topics[topic]
         if remembrance.saw(name, things, self._now()):

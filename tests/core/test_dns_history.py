@@ -75,11 +75,36 @@ def test_a_selector_that_is_new_in_the_mail_is_as_good_as_the_others_were() -> N
     assert faults(course({S1: "f", S2: "f"}, {S1: "f", S2: "f"})) == ()
 
 
-def test_what_is_there_no_more_is_no_fault() -> None:
-    known = course({S1: "o"}, {S1: "f"}, {S1: "f"}, {})
+def test_what_is_not_asked_for_any_more_is_no_fault() -> None:
+    known = course({S1: "o"}, {S1: "f"}, {S1: "f"})
     assert [one.unit for one in faults(known)] == [S1]
-    assert course({S1: "o"}, {S1: "f"}, {S1: "f"}, {}, {}) == {}
-    assert course({S1: "o"}, {}, {S1: "o"}, {}) != {}
+    assert followed(known, [], {CheckKind.DKIM}, 9.0) == {}
+
+
+def ns(known: Courses, now: float, *checks: Check) -> Courses:
+    return followed(known, checks, {CheckKind.NS}, now)
+
+
+def test_a_subject_that_dns_names_no_more_is_soon_no_fault_and_long_known() -> None:
+    server = Unit(CheckKind.NS, "ns1.example")
+    known = ns({}, 1.0, check(server, "o"))
+    for now in (2.0, 3.0):
+        known = ns(known, now, check(server, "f"))
+    assert faults(ns(known, 4.0)) and not faults(ns(ns(known, 4.0), 5.0))
+    gone = known
+    for now in range(50):
+        gone = ns(gone, 4.0 + now)
+    for now in (60.0, 61.0):
+        gone = ns(gone, now, check(server, "f"))
+    assert [one.since for one in faults(gone)] == [60.0]
+    # Where nobody says who the servers are, nothing is known of them.
+    silent = known
+    for now in range(200):
+        silent = ns(silent, 4.0 + now, check(Unit(CheckKind.NS, "shop.example"), "e"))
+    assert faults(silent) == faults(known) != ()
+    for now in range(200):
+        known = ns(known, 4.0 + now)
+    assert known == {}
 
 
 def test_a_run_of_other_kinds_leaves_it_as_it_is() -> None:

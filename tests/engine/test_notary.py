@@ -195,6 +195,17 @@ async def test_what_passed_is_known_after_a_restart() -> None:
         assert await world.hear(2) == [Proof.FAILS, Proof.HOLDS]
 
 
+async def test_a_mailbox_that_is_another_account_is_not_compared(world: World) -> None:
+    world.arrive(said="spf=pass")
+    await world.hear()
+    world.notebook.forget_mailbox("corp")
+    world.arrive(UNSIGNED, said="spf=softfail")
+    assert (await world.hear(2))[1] is Proof.OPEN
+    assert [topic for topic, name in world.journal.notes if world.journal.notes[topic, name]] == [
+        "selectors"
+    ]
+
+
 async def test_the_receivers_word_is_enough_when_there_is_too_much_to_verify(world: World) -> None:
     world.verifier.gate.clear()
     for _ in range(300):

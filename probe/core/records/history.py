@@ -19,7 +19,11 @@ from dataclasses import dataclass, replace
 
 from probe.core.records.check import Check, CheckKind, CheckState
 
-RUNS = 2  # In a row, that make a fault of a failure, and let a subject go that is there no more.
+RUNS = 2  # In a row, that make a fault of a failure, or end that of a subject which is no more.
+
+_FORGOTTEN = 100  # Runs in a row without a subject, after which nothing is known of it any more.
+# Their subjects are found in DNS, so they may seem to be gone; the others are ours to say.
+_FOUND = frozenset({CheckKind.MX, CheckKind.DANE, CheckKind.NS})
 
 _MOST_SHOWN = 4  # Records whose text is kept.
 _LONGEST_SHOWN = 400
@@ -75,10 +79,13 @@ def followed(
 ) -> Courses:
     """The courses after one more run of these kinds, which found these checks."""
     found = {Unit(check.check, check.subject): check for check in checks}
-    after = {unit: course for unit, course in courses.items() if unit.kind not in kinds}
+    silent = {check.check for check in found.values() if check.state is CheckState.ERROR}
+    after: dict[Unit, Course] = {}
     for unit, course in courses.items():
-        if unit.kind in kinds and unit not in found and course.missed + 1 < RUNS:
-            after[unit] = replace(course, missed=course.missed + 1)
+        if unit.kind not in kinds or (unit.kind in silent and unit.kind in _FOUND):
+            after[unit] = course
+        elif unit not in found and (left := _missed(unit, course)) is not None:
+            after[unit] = left
     for unit, check in found.items():
         before = courses.get(unit)
         if check.state is not CheckState.ERROR:
@@ -86,6 +93,16 @@ def followed(
         elif before is not None:
             after[unit] = replace(before, missed=0)
     return after
+
+
+def _missed(unit: Unit, course: Course) -> Course | None:
+    """What is known of a subject that was not there in one more run."""
+    missed = course.missed + 1
+    if unit.kind not in _FOUND or missed >= _FORGOTTEN:
+        return None
+    if missed < RUNS:
+        return replace(course, missed=missed)
+    return replace(course, missed=missed, failing=None, failures=0)
 
 
 def was_well(courses: Courses, unit: Unit) -> bool:
@@ -128,7 +145,7 @@ def last_change(courses: Courses, kind: CheckKind) -> float | None:
 
 def is_news(course: Course, written: Course | None) -> bool:
     """Whether a course says more than when it was well last, compared with what was written."""
-    return written is None or replace(course, well=written.well) != written
+    return written is None or replace(course, well=written.well, missed=written.missed) != written
 
 
 def _followed(before: Course | None, check: Check, now: float) -> Course:
