@@ -40,6 +40,10 @@ demo: $(VENV)/.demo ## embedded mail servers and prober in one process; ARGS='--
 bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the delay, memory
 	$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/.dev ## the detector in simulated worlds: every single fault, thirty days; ARGS='days'
+	$(BIN)/python -m tests.simulation $(ARGS)
+
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
 	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \

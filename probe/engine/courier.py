@@ -255,6 +255,7 @@ class Courier:
                 self._metrics.timed(node, timed.phase, timed.seconds)
         if attempt.certificate_end is not None:
             self._metrics.certified(node, attempt.certificate_end)
+            self._findings.node_certified(node.relay, node.name, attempt.certificate_end)
 
     def _note(self, key: RouteKey, attempt: Attempt) -> None:
         if reason_of(attempt) is None:

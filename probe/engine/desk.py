@@ -179,6 +179,7 @@ class Desk:
     def certified(self, mailbox: str, end: float) -> None:
         """The earliest end in the certificate chain that its IMAP server showed (Unix time)."""
         self._metrics.mailbox_certified(mailbox, end)
+        self._findings.mailbox_certified(mailbox, end)
 
     def _show(self, mailbox: str) -> None:
         sight = self._sights[mailbox]

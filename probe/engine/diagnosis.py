@@ -92,6 +92,7 @@ class Diagnostician:
         self._remarks = remarks
         self._known = {one.id: one for one in detector.open}
         self._followed: object = None
+        self._declared: frozenset[Component] = frozenset()
         self._statuses: dict[Component, ComponentStatus] = {}
         self._kept = clock.now()
         self._wondered = clock.now()
@@ -143,6 +144,7 @@ class Diagnostician:
             for relay, node in self._learned_before() - learned:
                 self._detector.forget(relay, node)
             self._followed = (self._roster.version, learned)
+            self._findings.keep(self._all())
             self._detector.follow(
                 self._roster.routes,
                 self._configured.relays,
@@ -158,7 +160,11 @@ class Diagnostician:
 
     def _declare(self, now: float) -> None:
         """Tell of faults that are known by themselves, without any probe."""
-        for component, faults in self._findings.named().items():
+        known = self._findings.named()
+        for component in self._declared - known.keys():
+            self._detector.declare(component, ())
+        self._declared = frozenset(known)
+        for component, faults in known.items():
             certain = tuple(one for one in faults if self._is_certain(one, now))
             self._detector.declare(component, certain)
             if len(certain) < len(faults):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from probe.core.component import Component, Fault, Kind, Named, state_of
 from probe.core.incident import Incident
@@ -12,6 +12,7 @@ from probe.core.outcome import evidence
 from probe.core.quota import Quota, says_full
 from probe.core.sight import Sight
 from probe.core.status import ComponentStatus, FaultStatus
+from probe.engine.certificates import Certificates
 from probe.ports import Clock
 
 
@@ -22,6 +23,7 @@ class Findings:
         """`sights`: what could be seen of each mailbox; there are as many as it has."""
         self._sights = sights
         self._clock = clock
+        self._certificates = Certificates(clock)
         self._faults: dict[str, MailboxFaults] = {}
         self._named: dict[str, tuple[Named, ...]] = {}
         self._states: dict[str, tuple[State, float]] = {}  # And since when.
@@ -63,6 +65,18 @@ class Findings:
         """What others know to be wrong with a component."""
         self._declared[component] = faults
 
+    def node_certified(self, relay: str, node: str, end: float) -> None:
+        """A node has shown its certificate chain; `end` is the earliest end in it (Unix time)."""
+        self._certificates.shown(Component(Kind.NODE, relay=relay, node=node), end)
+
+    def mailbox_certified(self, mailbox: str, end: float) -> None:
+        """The same of the IMAP server of a mailbox."""
+        self._certificates.shown(Component(Kind.MAILBOX, mailbox=mailbox), end)
+
+    def keep(self, components: Iterable[Component]) -> None:
+        """These are all that there are now."""
+        self._certificates.keep(frozenset(components))
+
     def refresh(self) -> None:
         """Time has passed; what is not configured any more is forgotten."""
         for gone in self._states.keys() - self._sights.keys():
@@ -84,10 +98,10 @@ class Findings:
 
     def named(self) -> dict[Component, tuple[Named, ...]]:
         """What is wrong with each of them; nothing, with most."""
-        mailboxes = {
-            Component(Kind.MAILBOX, mailbox=name): faults for name, faults in self._named.items()
-        }
-        return mailboxes | self._declared
+        named = {Component(Kind.MAILBOX, mailbox=one): known for one, known in self._named.items()}
+        for component, faults in self._certificates.named().items():
+            named[component] = (*named.get(component, ()), *faults)
+        return named | self._declared
 
     def incidents(self) -> tuple[Incident, ...]:
         """None: whoever keeps findings alone names nothing over time."""

@@ -15,6 +15,7 @@ from tests.live.onlooker import Accusation, Glance, Onlooker, incidents
 from tests.live.prober import Prober
 
 INTERVAL = 15.0  # s
+EARLIER = 5.0  # s that a probe is ahead of the fault: it is seen two thirds of an interval later.
 PATIENCE = 20.0  # s that we wait longer than the fault may take to be named: late beats never.
 STAYS = 3.0  # s that a fault stays after it was named, so that a change of mind is seen.
 RECOVERY = 75.0  # s
@@ -143,7 +144,7 @@ class Replay:
             self._onlooker.kill()
 
     def _run(self) -> Account:
-        self._await_worst_moment()
+        self._await_moment()
         spoilt = time.monotonic()
         self._play.spoil()
         began = self._await_guilt(spoilt)
@@ -166,12 +167,13 @@ class Replay:
             after=incidents(self.prober),
         )
 
-    def _await_worst_moment(self) -> None:
-        """A probe has come through the suspect just now: the next one is as far away as can be."""
-        reached = self._onlooker.wait(self._is_worst_moment, 3 * INTERVAL)
+    def _await_moment(self) -> None:
+        """The same in each run: a probe has come through the suspect a while ago."""
+        reached = self._onlooker.wait(self._has_come_through, 3 * INTERVAL)
         assert reached, f"not all nodes deliver\n{self.prober.log_end()}"
+        self._onlooker.wait(lambda: False, EARLIER)
 
-    def _is_worst_moment(self) -> bool:
+    def _has_come_through(self) -> bool:
         before, now = self._onlooker.before.delivered, self._onlooker.last.delivered
         return all(now.values()) and bool(before) and now[SUSPECT] > before[SUSPECT]
 
