@@ -121,7 +121,7 @@ def asked(expr: str) -> str:
     return expr
 
 
-@pytest.mark.parametrize("target", targets())
+@pytest.mark.parametrize("target", [*targets()])
 def test_a_panel_shows_something(scene: Scene, target: dict[str, Any]) -> None:
     over = None if target.get("instant") else WINDOW
     found = scene.prometheus.ask(asked(target["expr"]), over=over)
