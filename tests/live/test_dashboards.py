@@ -13,11 +13,14 @@ from probe.core.model import TlsMode
 from tests.live.dns_world import txt
 from tests.live.prober import SENDER, Prober, configuration, mailbox, relay
 from tests.live.world import (
+    ADDRESSES,
+    LOOPBACK,
     CertificateAuthority,
     Dovecot,
     Nsd,
     Pool,
     Prometheus,
+    RefusingSink,
     World,
     wait_until,
 )
@@ -37,17 +40,20 @@ mail A 127.0.0.1
 {txt("_dmarc", "v=DMARC1; p=none")}
 """
 CHANGED = ZONE.replace("p=none", "p=reject")
+NODES = "".join(f"@ A {address}\n" for address in ADDRESSES)
 BLOCKLIST = "2.0.0.127 A 127.0.0.2\n66.0.0.127 A 127.0.0.2\n"
 
 
 class Scene:
-    """A pool behind TLS with its prober and its Prometheus, as it goes through two faults."""
+    """A pool behind TLS with its prober and its Prometheus, as it goes through three faults."""
 
     def __init__(self, world: World) -> None:
         authority = CertificateAuthority(world.folder("authority"))
         certificate = authority.issue("pool.test", "127.0.0.1")
         dovecot = Dovecot(world, tls=TlsMode.STARTTLS, certificate=certificate, quota=10_000)
-        self.nsd = world.run(Nsd(world, {"shop.test": ZONE, "bl.test": BLOCKLIST}))
+        self.sink = world.run(RefusingSink(world))
+        zones = {"shop.test": ZONE, "bl.test": BLOCKLIST, "pool.test": NODES}
+        self.nsd = world.run(Nsd(world, zones))
         self.pool = world.run(
             Pool(
                 world,
@@ -60,13 +66,19 @@ class Scene:
             )
         )
         ca = str(authority.ca_file)
-        box = mailbox(self.pool, authserv_id="mx.corp.test")
-        box["imap"] = {**box["imap"], "tls": "starttls", "ca_file": ca}  # type: ignore[dict-item]
+        tls = {"tls": "starttls", "ca_file": ca}
+        boxes = {
+            "corp": mailbox(self.pool, authserv_id="mx.corp.test"),
+            "back": mailbox(self.pool, SENDER),
+        }
+        for box in boxes.values():
+            box["imap"] = {**box["imap"], **tls}  # type: ignore[dict-item]
         settings = configuration(
             self.pool,
-            relays={"pool": relay(self.pool, tls="starttls", ca_file=ca)},
+            relays={"pool": relay(self.pool, nodes="a", port=self.pool.port, **tls)},
             senders={"shop": {"address": SENDER, "egress_ips": [LISTED]}},
-            mailboxes={"corp": box},
+            mailboxes=boxes,
+            routes=[{"mailbox": "corp"}],
             resolvers=[f"127.0.0.1:{self.nsd.port}"],
             dns={"interval": "10s", "dnsbl_interval": "10s", "dnsbl": ["bl.test"]},
         )
@@ -75,7 +87,7 @@ class Scene:
         self.prometheus = world.run(Prometheus(world, self.prober.port, rules=rules))
 
     def play(self) -> None:
-        """One node stops; another holds its mail for a while, and then lets it go."""
+        """One node stops; another holds its mail, lets it go, and bounces what comes then."""
         stopped, holding = self.pool.nodes[1:]
         self._expect("sum(increase(mailprobe_delivered_total[10s])) > 5", "mail is delivered")
         stopped.stop()
@@ -84,8 +96,12 @@ class Scene:
         self._expect("sum(mailprobe_overdue) > 2", "mail is late")
         holding.resume_queue_manager()
         self._expect("sum(increase(mailprobe_late_total[60s])) > 1", "it comes late")
-        fired = 'ALERTS{alertname="MailProbeNodeAtFault",alertstate="firing"}'
-        self._expect(f'{fired[:-1]},node="{stopped.address}:{stopped.port}"}}', "it pages")
+        firing = f'alertname="MailProbeNodeAtFault",alertstate="firing",node="{stopped.address}"'
+        self._expect(f"ALERTS{{{firing}}}", "it pages")
+        lmtp = f"lmtp:inet:{LOOPBACK}"
+        ways = f"corp.test={lmtp}:{self.sink.port}, shop.test={lmtp}:{self.pool.dovecot.lmtp_port}"
+        holding.reload(transport_maps=f"inline:{{{ways}}}")
+        self._expect("increase(mailprobe_bounces_total[10s])", "mail bounces")
 
     def _expect(self, expr: str, what: str) -> None:
         try:
