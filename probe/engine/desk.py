@@ -63,11 +63,10 @@ class Desk:
         """`keys` verify tags; `lifetime`: how old a tag may be (s); `arrived` is told of each."""
         self._instance = instance
         self._keys, self._lifetime = keys, lifetime
-        self._senders, self._mailboxes = senders, mailboxes
-        self._sights, self._wakes = sights, wakes
-        self._books, self._findings = books, findings
-        self._journal, self._metrics, self._clock = journal, metrics, clock
-        self._arrived = arrived
+        self._senders, self._mailboxes, self._wakes = senders, mailboxes, wakes
+        self._sights, self._books, self._findings = sights, books, findings
+        self._journal, self._metrics = journal, metrics
+        self._clock, self._arrived = clock, arrived
         self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read.
         self._rivals = Rivals(instance, clock)
         self._alone = asyncio.Lock()
