@@ -100,8 +100,8 @@ class Cases:
     def own(self, case: Case, now: float) -> Iterator[Seen]:
         """What was seen of a case's routes that can be blamed on it."""
         routes = self.routes_of(case.component)
-        for one in self._history.since(case.since):
-            if one.spent or one.key not in routes:
+        for one in self._history.through(routes, case.since):
+            if one.spent:
                 continue
             weight = self._history.blame(one, now)
             if weight is not None and weight.blames & case.blames:
