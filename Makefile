@@ -57,7 +57,8 @@ servers:
 	@.ci/install-packages /usr/lib/postfix/sbin/master=postfix /usr/sbin/dovecot=dovecot-imapd \
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
 	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
-	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound
+	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound \
+	    /usr/sbin/opendkim=opendkim
 
 .PHONY: clean
 clean: ## remove what was installed and built here; Debian packages stay

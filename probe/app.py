@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from probe.app_domains import SenderWatch
 from probe.app_reload import Again, InForce, Reloader
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
@@ -110,9 +111,10 @@ class _Prober:
         self._ground = Ground.laid(
             settings, self._remembered, journal=journal, metrics=self._metrics, clock=clock
         )
+        self._senders = SenderWatch(settings, self._ground, self._remembered.notes)
         self._setup = Setup(settings, self._ground)
         self._setup.settle(self._ground)
-        self._desk = self._setup.make_desk(self._ground)
+        self._desk = self._setup.make_desk(self._ground, self._senders.notary.arrived)
         self._sender = Sender(self._setup.courier, metrics=self._metrics, clock=clock)
         self._roster = Roster(
             settings.plans,
@@ -132,6 +134,7 @@ class _Prober:
             sender=self._sender,
             roster=self._roster,
             diagnostician=self._diagnostician,
+            senders=self._senders,
             again=again,
             in_force=in_force,
         )
@@ -187,6 +190,7 @@ class _Prober:
             metrics=ground.metrics,
             clock=ground.clock,
             closed=[one for one in self._remembered.incidents if one.closed is not None],
+            remarks=self._senders.domains.remarks,
         )
 
     def _make_overview(self) -> Overview:
@@ -200,6 +204,7 @@ class _Prober:
             journal=ground.journal,
             clock=ground.clock,
             standby=lambda: self._reloader.standby,
+            domains=self._senders.domains.status,
         )
 
     def _make_publisher(self) -> Publisher:
@@ -239,6 +244,7 @@ class _Prober:
         crew.start(Loop.SENDER, "slots", self._sender.run)
         crew.start(Loop.REAPER, "deadlines", reaper.run)
         crew.start(Loop.REAPER, "diagnosis", self._diagnostician.run)
+        self._senders.start(crew)
         crew.start(Loop.PUBLISHER, "gauges", self._publisher.run)
         self._reloader.begin(crew, web)
 

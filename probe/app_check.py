@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from probe.app_domains import SenderWatch
 from probe.app_mailbox import Watch
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
@@ -119,6 +120,7 @@ class _Check:
         self._books, self._sights = self._ground.books, self._ground.sights
         self._setup = Setup(self._settings, self._ground, recording=self._recorder.recording)
         self._desk = self._setup.make_desk(self._ground)
+        self._domains = SenderWatch(self._settings, self._ground, {}).domains
         self._volley = Volley(self._setup.courier, clock=self._clock)
         self._supervisor = Supervisor(clock=self._clock, metrics=self._metrics)
         self._overview = Overview(
@@ -130,6 +132,7 @@ class _Check:
             journal=self._journal,
             clock=self._clock,
             standby=lambda: self._settings.standby,
+            domains=self._domains.status,
         )
         self._inspector = self._make_inspector()
 
@@ -139,6 +142,7 @@ class _Check:
         async with asyncio.TaskGroup() as group:
             crew = Crew(group, self._supervisor)
             watch = self._start(crew)
+            domains = group.create_task(self._domains.once())
             begin = self._began + min(PREPARATION, self._timeout / 2)
             await self._wait(lambda: stop.is_set() or self._is_prepared(), begin, "preparing")
             crew.stop(Loop.INSPECTOR, "nodes")
@@ -149,6 +153,7 @@ class _Check:
             if not stop.is_set():
                 self._judge_the_rest()
             report = self._report()
+            domains.cancel()
             await self._tidy(watch)
             volley.cancel()
             crew.dismiss()
@@ -180,6 +185,7 @@ class _Check:
             self._metrics.add_sender(sender)
         for mailbox in self._settings.mailboxes:
             self._metrics.add_mailbox(mailbox)
+        self._domains.follow(self._settings.domains, self._settings.dns, self._settings.dnsbls)
 
     def _start(self, crew: Crew) -> Watch:
         watch = Watch(crew, self._desk, self._ground, looks_back=lambda: self._volley.fired)
@@ -205,7 +211,8 @@ class _Check:
             await self._volley.fire()
 
     def _is_settled(self) -> bool:
-        return self._volley.over and not any(r.undecided for r in self._journal.records)
+        settled = self._volley.over and not any(r.undecided for r in self._journal.records)
+        return settled and self._domains.is_complete()
 
     async def _tidy(self, watch: Watch) -> None:
         """Remove our messages, over new connections where the ones that we have are at rest."""

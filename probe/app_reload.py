@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from probe.app_domains import SenderWatch
 from probe.app_mailbox import Watch
 from probe.app_setup import Ground, Setup, folders
 from probe.config import ConfigError, Settings, needs_restart
@@ -40,6 +41,7 @@ class Reloader:
         sender: Sender,
         roster: Roster,
         diagnostician: Diagnostician,
+        senders: SenderWatch,
         again: Again | None,
         in_force: InForce,
     ) -> None:
@@ -50,6 +52,7 @@ class Reloader:
         self._sender = sender
         self._roster = roster
         self._diagnostician = diagnostician
+        self._senders = senders
         self._again = again
         self._in_force = in_force
         self._inspector = self._make_inspector(None)
@@ -69,6 +72,7 @@ class Reloader:
             self._ground.metrics.add_sender(sender)
         for mailbox in self._setup.settings.mailboxes:
             self._ground.metrics.add_mailbox(mailbox)
+        self._senders.follow(self._setup.settings)
 
     def begin(self, crew: Crew, web: WebServer) -> None:
         """Start the loops of the first configuration."""
@@ -166,6 +170,7 @@ class Reloader:
         now = self._ground.clock.now()
         for mailbox in self._watch.follow(self._setup):
             if self._setup.has_moved(mailbox.name, former):
+                self._senders.notebook.forget_mailbox(mailbox.name)
                 sight = Sight(folders(mailbox), now, None)
                 self._ground.books.ledger.watch(mailbox.name, sight)
             else:

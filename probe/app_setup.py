@@ -26,6 +26,7 @@ from probe.engine.scribe import Scribe
 from probe.engine.throttle import Throttle
 from probe.metrics import Exporter
 from probe.ports import Journal, Remembered, Submitter
+from probe.ports_authentication import Arrived, nobody
 
 WEEK = 7 * 86400.0
 
@@ -138,8 +139,8 @@ class Setup:
             slow_after=self.settings.slow_after,
         )
 
-    def make_desk(self, ground: Ground) -> Desk:
-        """A desk that works by it."""
+    def make_desk(self, ground: Ground, arrived: Arrived = nobody) -> Desk:
+        """A desk that works by it; `arrived` is told of each probe that it takes in."""
         return Desk(
             instance=self.settings.instance,
             keys=self.keys,
@@ -153,6 +154,7 @@ class Setup:
             metrics=ground.metrics,
             clock=ground.clock,
             wakes=self.wakes,
+            arrived=arrived,
         )
 
     def settle(self, ground: Ground) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import assert_never
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from probe import cli_dns
 from probe.app_check import Progress, Report, check
 from probe.cli_text import printable
 from probe.config import Settings
@@ -33,9 +35,13 @@ def show_check(settings: Settings, timeout: float, *, as_json: bool) -> Conclusi
         print(report.json)
     elif screen.is_terminal:
         screen.print(table(report))
+        for domain in report.status.domains:
+            screen.print(Text(f"\nThe DNS of {domain.domain}"))
+            screen.print(cli_dns.table(domain.checks))
         screen.print(Text(summary(report)))
     else:
-        print(*lines(report), summary(report), sep="\n")
+        checks = (cli_dns.lines(domain.checks) for domain in report.status.domains)
+        print(*lines(report), *chain(*checks), summary(report), sep="\n")
     return report.conclusion
 
 
@@ -81,14 +87,16 @@ def lines(report: Report) -> list[str]:
 
 def summary(report: Report) -> str:
     """What it amounts to, in one sentence for each thing that matters."""
+    found = (cli_dns.finding(one.domain, one.checks) for one in report.status.domains)
+    domains = [sentence for sentence in found if sentence]
     said = {
-        Conclusion.WELL: "All is well.",
+        Conclusion.WELL: "All routes are well." if domains else "All is well.",
         Conclusion.FAULT: "There is a fault.",
         Conclusion.UNCLEAR: "No fault was found, but not everything could be judged.",
     }[report.conclusion]
     pointing = (str(suspect) for suspect in report.suspects)
     unread = (f"Mailbox {name} could not be read: {why}." for name, why in report.unread.items())
-    return printable(" ".join((said, *pointing, *unread)))
+    return printable(" ".join((said, *pointing, *unread, *domains)))
 
 
 def word(finding: Finding) -> str:

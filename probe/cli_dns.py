@@ -113,6 +113,12 @@ def summary(wanted: DomainPlan, checks: Sequence[Check]) -> str:
     return f"{wanted.domain} {said}.{more}"
 
 
+def finding(domain: str, checks: Sequence[Check]) -> str:
+    """What is wrong with a domain's DNS, in a sentence; nothing where nothing is."""
+    failing = dict.fromkeys(c.check.value for c in checks if c.state is CheckState.FAIL)
+    return f"The DNS of {domain} is not well: {', '.join(failing)}." if failing else ""
+
+
 def _grounds(check: Check) -> Sequence[str]:
     """The evidence that a person needs."""
     return () if check.state in (CheckState.OK, CheckState.NONE) else check.evidence

@@ -19,6 +19,7 @@ from probe.core.forecast import daily, daily_by_provider, detection, planned
 from probe.core.limits import DAY, fitted
 from probe.core.model import Route, RouteKey
 from probe.core.provider import PER_DAY
+from probe.core.sender_domain import asked_lists, domain_plans
 from probe.edges.resolver import DnsResolver
 from probe.metrics import Exporter
 
@@ -76,6 +77,10 @@ async def _series(settings: Settings, found: Survey, routes: list[Route]) -> int
         exporter.add_mailbox(mailbox)
     for route in routes:
         exporter.add_route(route)
+    plans = domain_plans(settings.domains, {}, settings.dnsbls).values()
+    for plan in plans:
+        exporter.domains.add_domain(plan.domain)
+    exporter.domains.show_lists(*asked_lists(plans))
     text, _ = await exporter.scrape("", gzipped=False)
     return sum(not line.startswith(b"#") for line in text.splitlines())
 

@@ -223,6 +223,7 @@ class Remembered:
     began: dict[RouteKey, float] = field(default_factory=dict)  # Routes without any success: since.
     incidents: tuple[Incident, ...] = ()  # All that are open, and the newest 200 that are closed.
     baselines: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)  # By topic and name.
 
 
 class Journal(Protocol):
@@ -281,6 +282,12 @@ class Journal(Protocol):
 
     def keep_baselines(self, rows: Mapping[str, tuple[float, ...]]) -> None:
         """What was learned, by its name; other names stay until not kept again for 35 days."""
+
+    def note(self, topic: str, name: str, text: str) -> None:
+        """A text that is to be known after a restart; an empty one takes it back.
+
+        Its moments are Unix times, and whoever writes it reads it.
+        """
 
     def shift(self, seconds: float) -> None:
         """The wall clock stepped by so much: what is stored is moved with it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import Protocol
 
 from probe.core.records.answer import Answer, Question
-from probe.core.records.check import CheckKind, DomainPlan, Inspection
+from probe.core.records.check import CheckKind, CheckState, DomainPlan, Inspection
 from probe.core.records.dane import Shown
 from probe.core.records.dmarc import DmarcReading
 from probe.core.records.mta_sts import Fetched
@@ -66,3 +66,27 @@ class CertificateReader(Protocol):
 
     async def shown(self, host: str, addresses: Sequence[str]) -> Shown:
         """What the mail server at these addresses shows after STARTTLS, within 18 s."""
+
+
+class DnsMetrics(Protocol):
+    """The verbs by which the checks of the senders' domains are counted."""
+
+    def add_domain(self, domain: str) -> None:
+        """A domain is checked: its series exist from now on."""
+
+    def drop_domain(self, domain: str) -> None:
+        """A domain is not checked any more: its series go at once."""
+
+    def checked(self, domain: str, kind: CheckKind, state: CheckState) -> None:
+        """The worst state of this kind of check, over all of its subjects."""
+
+    def record_changed(self, domain: str, kind: CheckKind, when: float) -> None:
+        """When what is published last changed (Unix time)."""
+
+    def spf_counted(self, domain: str, *, lookups: int, void_lookups: int) -> None:
+        """What the SPF record costs."""
+
+    def show_lists(
+        self, listed: Mapping[tuple[str, str], bool | None], usable: Mapping[str, bool | None]
+    ) -> None:
+        """By address and list, and by list: all that there are; None is not known."""

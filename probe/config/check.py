@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 
 from probe.config import plan
 from probe.config.document import Tree
-from probe.config.file import TAG_KEY_PLACEHOLDER, File, Relay, Sender
+from probe.config.file import TAG_KEY_PLACEHOLDER, File, Relay
 from probe.config.plan import Sourced
 from probe.config.problem import Finding, Path, nearest, suggestion
 from probe.config.provider import ending, impossible
 from probe.config.scalar import NAME, spelled
 from probe.config.secret import LiteralSecret
+from probe.config.sender import Sender
 from probe.core.model import EnvelopeMode, TlsMode
 from probe.core.node_plan import IpVersion, NodePlan
 

@@ -93,4 +93,4 @@ def _route() -> str:
 
 def _written(value: Any) -> str:
     """The value in YAML."""
-    return json.dumps(value) if isinstance(value, list) else str(value)
+    return json.dumps(value) if isinstance(value, (list, bool)) else str(value)

@@ -18,7 +18,6 @@ from probe.config.kind import (
     Deadline,
     Email,
     Endpoint,
-    Envelope,
     Format,
     GiveUp,
     Host,
@@ -43,8 +42,9 @@ from probe.config.kind import (
     Word,
 )
 from probe.config.section import Section
+from probe.config.sender import Dns, Sender
 from probe.config.target import Nodes
-from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
+from probe.core.model import AuthMode, Role, TlsMode
 from probe.core.node_plan import IpVersion, NodePlan
 
 PREFIX = "MAILPROBE_"
@@ -203,23 +203,6 @@ class Relay(Section):
     role: RelayRole = Field(default=Role.PRIMARY, description="primary or standby.")
 
 
-class Sender(Section):
-    """Who a probe is from."""
-
-    later = frozenset({"dkim_selectors", "egress_ips", "dns"})
-
-    address: Email = Field(description="MAIL FROM and From.", examples=["probe@shop.example"])
-    name: Text = Field(default="Delivery check", description="The name beside the address in From.")
-    envelope: Envelope = Field(
-        default=EnvelopeMode.PLAIN, description="plain, or verp (probe+ID@, one for each probe)."
-    )
-    bounces: Word | None = Field(
-        default=None,
-        description="The mailbox where bounces come; by default the one with the sender's address.",
-        examples=["corp"],
-    )
-
-
 class Imap(Section):
     """How a mailbox is read."""
 
@@ -315,7 +298,7 @@ class File(BaseSettings):
         json_schema_extra={"required": ["tag_key", "relays", "senders", "mailboxes"]},
     )
 
-    later: ClassVar[frozenset[str]] = frozenset({"dns", "heartbeat", "flows", "limits", "api"})
+    later: ClassVar[frozenset[str]] = frozenset({"heartbeat", "flows", "limits", "api"})
 
     instance: Instance | None = Field(
         default=None,
@@ -352,6 +335,9 @@ class File(BaseSettings):
     defaults: Defaults = Field(
         default_factory=Defaults,
         description="The route's value wins over the mailbox's, and that over these.",
+    )
+    dns: Dns = Field(
+        default_factory=Dns, description="How the DNS of the senders' domains is checked."
     )
     relays: dict[Name, Relay] = Field(
         default_factory=dict,

@@ -48,6 +48,18 @@ def _nameservers(value: object) -> tuple[str, ...]:
     return scalar.several(value, scalar.nameserver)
 
 
+def _zones(value: object) -> tuple[str, ...]:
+    return scalar.listed(value, scalar.zone)
+
+
+def _selectors(value: object) -> tuple[str, ...]:
+    return scalar.listed(value, scalar.selector)
+
+
+def _ips(value: object) -> tuple[str, ...]:
+    return scalar.listed(value, scalar.ip)
+
+
 def _text(pattern: str = "") -> WithJsonSchema:
     """The schema of a text, of this form."""
     return WithJsonSchema({"type": "string", **({"pattern": pattern} if pattern else {})})
@@ -92,6 +104,12 @@ Nameservers = Annotated[
     tuple[str, ...], PlainValidator(_nameservers), WithJsonSchema(_several({"type": "string"}))
 ]
 
+_TEXTS = WithJsonSchema({"type": "array", "items": {"type": "string"}})
+Zones = Annotated[tuple[str, ...], PlainValidator(_zones), _TEXTS]
+Selectors = Annotated[tuple[str, ...], PlainValidator(_selectors), _TEXTS]
+Ips = Annotated[tuple[str, ...], PlainValidator(_ips), _TEXTS]
+Flag = Annotated[bool, PlainValidator(scalar.flag), WithJsonSchema({"type": "boolean"})]
+
 Password = Annotated[
     Secret, PlainValidator(secret), WithJsonSchema({"anyOf": _secret_schema(least=1)})
 ]
@@ -125,3 +143,4 @@ GiveUp = Annotated[Duration, AfterValidator(scalar.within(2, 30 * _DAY)), _SPELL
 Timeout = Annotated[Duration, AfterValidator(scalar.within(0.1, 600)), _SPELLED]
 Settling = Annotated[Duration, AfterValidator(scalar.within(1, _DAY)), _SPELLED]
 Keep = Annotated[Duration, AfterValidator(scalar.within(1, 90 * _DAY)), _SPELLED]
+DnsInterval = Annotated[Duration, AfterValidator(scalar.within(10, 7 * _DAY)), _SPELLED]

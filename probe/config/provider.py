@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.config import plan
-from probe.config.file import File, Mailbox, Relay, Sender
+from probe.config.file import File, Mailbox, Relay
 from probe.config.problem import Finding
+from probe.config.sender import Sender
 from probe.config.settings import Settings
 from probe.core import provider
 from probe.core.forecast import daily_by_provider, planned

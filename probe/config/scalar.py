@@ -60,6 +60,35 @@ def several(value: object, read: Callable[[object], Item]) -> tuple[Item, ...]:
     return tuple(items)
 
 
+def listed(value: object, read: Callable[[object], Item]) -> tuple[Item, ...]:
+    """The entries of a list, each read; there may be none."""
+    return () if value == [] else several(value, read)
+
+
+def flag(value: object) -> bool:
+    """A yes or no."""
+    text = single(value)
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"must be true or false{but(text, _WORD_SHAPE)}")
+    return text.lower() == "true"
+
+
+def zone(value: object) -> str:
+    """A name in DNS, in lower case and ASCII."""
+    found = domain(single(value))
+    if found is None:
+        raise ValueError("must be the name of a zone, such as zen.spamhaus.org")
+    return found
+
+
+def selector(value: object) -> str:
+    """The selector of a DKIM key, in lower case (RFC 6376 3.1)."""
+    text = single(value).lower()
+    if not all(map(_LABEL.fullmatch, text.split("."))) or len(text) > 180:
+        raise ValueError("must be a DKIM selector, such as s1")
+    return text
+
+
 def word(value: object) -> str:
     """ASCII without spaces."""
     text = single(value)

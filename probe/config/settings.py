@@ -15,6 +15,8 @@ from probe.core.allowance import NO_LIMITS, Limits, RelayLimits
 from probe.core.model import ImapServer, Mailbox, Node, Relay, Role, Sender, Timeouts, TlsMode
 from probe.core.node_plan import NodePlan
 from probe.core.provider import known_limit
+from probe.core.records.timetable import DnsTimes
+from probe.core.sender_domain import SenderDomain
 from probe.ports import Secret
 
 _SMTP_PORTS = {TlsMode.NONE: 25, TlsMode.STARTTLS: 587, TlsMode.IMPLICIT: 465}
@@ -38,6 +40,9 @@ class Settings:
     log_format: str
     relays: tuple[Relay, ...]
     senders: tuple[Sender, ...]
+    domains: tuple[SenderDomain, ...]  # One for each sender.
+    dns: DnsTimes
+    dnsbls: tuple[str, ...]  # Zones.
     mailboxes: tuple[Mailbox, ...]
     plans: Mapping[Combination, Plan]  # What is not in it is not probed.
     smtp_passwords: Mapping[str, Secret]  # By relay.
@@ -50,6 +55,11 @@ class Settings:
     def standby(self) -> frozenset[str]:
         """The relays that are there in case another fails."""
         return frozenset(relay.name for relay in self.relays if relay.role is Role.STANDBY)
+
+    @property
+    def helo(self) -> str:
+        """What we call ourselves to mail servers that are not our relays."""
+        return self.relays[0].helo
 
     @property
     def limits(self) -> Limits:
@@ -78,6 +88,9 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         log_format=file.log.format.value,
         relays=_relays(file),
         senders=tuple(_sender(name, file) for name in file.senders),
+        domains=tuple(_domain(name, file) for name in file.senders),
+        dns=DnsTimes(file.dns.interval, file.dns.dnsbl_interval),
+        dnsbls=file.dns.dnsbl,
         mailboxes=tuple(_mailbox(name, box) for name, box in file.mailboxes.items()),
         plans={names: plan.plan(values) for names, values in plan.in_force(file)},
         smtp_passwords={n: r.password for n, r in file.relays.items() if r.password is not None},
@@ -144,6 +157,17 @@ def _sender(name: str, file: typed.File) -> Sender:
         display_name=sender.name,
         envelope=sender.envelope,
         bounces=sender.bounces or next(own, None),
+    )
+
+
+def _domain(name: str, file: typed.File) -> SenderDomain:
+    sender = file.senders[name]
+    return SenderDomain(
+        sender=name,
+        domain=sender.address.rpartition("@")[2].lower(),
+        selectors=sender.dkim_selectors,
+        egress_ips=sender.egress_ips,
+        checked=sender.dns,
     )
 
 

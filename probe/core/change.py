@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from probe.core.authenticity import Authenticity
 from probe.core.model import Bounce, Folder, Sighting
 from probe.core.record import Good, Record, Verdict
 
@@ -48,7 +49,18 @@ class GaveUp:
     """It will not be waited for any longer."""
 
 
-Event = Sent | Judged | Arrived | Copied | Returned | GaveUp
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What is known of its authentication; comes once for each probe that arrived, some time after.
+
+    A probe whose proof FAILS is a fact against whoever it came by: two such facts name the fault
+    `unauthenticated`. One that is OPEN says nothing.
+    """
+
+    authenticity: Authenticity
+
+
+Event = Sent | Judged | Arrived | Copied | Returned | GaveUp | Vouched
 
 
 @dataclass(frozen=True, slots=True)

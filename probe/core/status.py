@@ -9,6 +9,8 @@ from enum import StrEnum
 from probe.core.component import Component, Fault
 from probe.core.incident import Incident, Share
 from probe.core.model import RouteKey, State
+from probe.core.records.check import Check
+from probe.core.records.history import RecordChange
 from probe.core.sentence import complaint, listed
 
 MOST_RECENT = 60
@@ -76,6 +78,15 @@ class ComponentStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainStatus:
+    """How the DNS of a sender's domain stands, by the last run of each check."""
+
+    domain: str
+    checks: tuple[Check, ...]
+    changes: tuple[RecordChange, ...]  # The last of each check; newest first.
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How everything stands, and since when (Unix time)."""
 
@@ -84,6 +95,7 @@ class Status:
     routes: tuple[RouteStatus, ...] = ()
     components: tuple[ComponentStatus, ...] = ()  # All of them, healthy ones too.
     incidents: tuple[Incident, ...] = ()  # Open and closed; moments are Unix times.
+    domains: tuple[DomainStatus, ...] = ()
     notices: tuple[str, ...] = ()  # What is wrong with the prober itself, in sentences.
     standby: frozenset[str] = frozenset()  # The relays that are there in case another fails.
 

@@ -18,7 +18,7 @@ from probe.core.incident import Incident
 from probe.core.model import Place, Probe
 from probe.core.record import Record
 from probe.edges.journal_backlog import Backlog, View
-from probe.edges.journal_changes import GivenUp, Kept
+from probe.edges.journal_changes import GivenUp, Kept, Note
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import JournalLocked
 from probe.edges.journal_open import boot_id
@@ -41,8 +41,9 @@ class SqliteJournal:
     up: bool
     errors: int
 
-    def __init__(self, file: JournalFile, limits: Limits) -> None:
+    def __init__(self, file: JournalFile, limits: Limits, clock: Clock) -> None:
         self._path = file.path
+        self._clock = clock
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._begun: asyncio.Future[Beginning] = self._loop.create_future()
@@ -65,7 +66,7 @@ class SqliteJournal:
         """The journal at this path, in memory where the disk is at fault. Raises JournalLocked."""
         boot = boot_id() if boot is None else boot
         file = JournalFile(Path(path), clock, monotonic=monotonic, boot=boot)
-        journal = cls(file, limits or Limits())
+        journal = cls(file, limits or Limits(), clock)
         await journal._begin()
         return journal
 
@@ -160,6 +161,11 @@ class SqliteJournal:
         with self._backlog as batch:
             batch.changes.learn(rows)
             self.errors += batch.changes.trim(self._limits.entries)
+
+    def note(self, topic: str, name: str, text: str) -> None:
+        """A text that is to be known after a restart; an empty one takes it back."""
+        with self._backlog as batch:
+            batch.changes.notes[topic, name] = Note(text, self._clock.wall(self._clock.now()))
 
     def shift(self, seconds: float) -> None:
         """The wall clock stepped by so much: what is stored is moved with it."""

@@ -39,6 +39,14 @@ class GivenUp:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text to be kept, and when it was written (Unix time); an empty one is taken back."""
+
+    text: str
+    written: float
+
+
 @dataclass(slots=True)
 class Changes:
     """A set of changes that are written together; moments on the timeline."""
@@ -51,6 +59,7 @@ class Changes:
     given_up: dict[str, GivenUp] = field(default_factory=dict)  # By mailbox.
     incidents: dict[str, Incident] = field(default_factory=dict)  # By id.
     baselines: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    notes: dict[tuple[str, str], Note] = field(default_factory=dict)  # By topic and name.
     shift: float = 0.0  # What is stored moves by so much (s).
     ceiling: int = 0  # Every sequence number below it may have been used.
 
@@ -108,6 +117,7 @@ class Changes:
         _raise(self.acceptances, later.acceptances.items())
         self.kept.update(later.kept)
         self.positions.update(later.positions)
+        self.notes.update(later.notes)
         for given_up in later.given_up.values():
             self.give_up(given_up)
         _renew(self.incidents, later.incidents)

@@ -12,6 +12,7 @@ from probe.edges.journal_guard import Trouble, Unfit
 from probe.edges.journal_incidents import SELECT_BASELINES, SELECT_INCIDENTS
 from probe.edges.journal_rows import SELECT_PLACES, SELECT_PROBES, STEPS, Value
 
+_NOTES = "SELECT topic, name, text, written FROM notes"
 _UNFIT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -101,7 +102,7 @@ def inspect(db: sqlite3.Connection) -> tuple[int, int]:
     """
     with _ours():
         for select in (
-            *(SELECT_PROBES, SELECT_PLACES, SELECT_INCIDENTS, SELECT_BASELINES),
+            *(SELECT_PROBES, SELECT_PLACES, SELECT_INCIDENTS, SELECT_BASELINES, _NOTES),
             "SELECT next_uid FROM positions",
         ):
             db.execute(f"{select} LIMIT 0")

@@ -14,6 +14,7 @@ _ACCEPTANCE = 35 * _DAY  # RFC 6647: greylisting forgets a pair after about as l
 _SUCCESS = 400 * _DAY
 _INCIDENT = 30 * _DAY  # After its end,
 _MOST_INCIDENTS = 10_000  # and no more of them than these.
+_NOTED = 60 * _DAY  # What is still true is noted again long before.
 _STEP = 500  # Rows, or pages, in one step.
 _SLACK = 4  # The file may hold one free page in so many.
 
@@ -44,6 +45,7 @@ def prune(file: JournalFile, now: float, limit: int) -> Iterator[None]:
     file.transact([Work(_IDLE_ROUTES, [(wall - _SUCCESS,)])])
     file.transact([Work(_OLD_INCIDENTS, [(wall - _INCIDENT, _MOST_INCIDENTS)])])
     file.transact([Work(_STALE_BASELINES, [(wall - _ACCEPTANCE,)])])  # Of what is no more.
+    file.transact([Work("DELETE FROM notes WHERE written < ?", [(wall - _NOTED,)])])
     yield
     while _pragma(file, "freelist_count") * _SLACK > _pragma(file, "page_count"):
         file.vacuum(_STEP)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from probe.core.incident import Incident
 from probe.core.model import RouteKey
-from probe.edges.journal_changes import Changes
+from probe.edges.journal_changes import Changes, Note
 from probe.edges.journal_file import JournalFile
 from probe.edges.journal_guard import Trouble, Unfit
 from probe.edges.journal_incidents import (
@@ -50,6 +50,7 @@ def remember(file: JournalFile, most: int) -> Remembered:
         began=_moments(file, f"({_FIRST}) AS began", "succeeded IS NULL AND began IS NOT NULL"),
         incidents=_incidents(file),
         baselines=dict(file.sense(baseline_of, SELECT_BASELINES)),
+        notes={key: note.text for key, note in _notes(file).items()},
     )
 
 
@@ -59,6 +60,15 @@ def _incidents(file: JournalFile) -> tuple[Incident, ...]:
     newest = f"{SELECT_INCIDENTS} WHERE closed IS NOT NULL ORDER BY closed DESC LIMIT {_CLOSED}"
     found = [*file.sense(incident_of, is_open), *file.sense(incident_of, newest)]
     return tuple(sorted(found, key=lambda incident: (incident.opened, incident.id)))
+
+
+def _notes(file: JournalFile) -> dict[tuple[str, str], Note]:
+    rows = file.select("SELECT topic, name, text, written FROM notes")
+    with sensible():
+        return {
+            (str(topic), str(name)): Note(str(text), float(written or 0))
+            for topic, name, text, written in rows
+        }
 
 
 def _launches(file: JournalFile) -> tuple[Launches, ...]:
@@ -77,6 +87,7 @@ def salvage(file: JournalFile) -> Changes:
         saved.positions = {(p.mailbox, p.folder): p for p in file.positions()}
         kept = [kept_of(row, file.offset) for row in file.select(SELECT_PLACES)]
         saved.kept = {one.place: one for one in kept}
+        saved.notes = _notes(file)
         saved.successes = _stored(file, "succeeded")
         saved.acceptances = _stored(file, "accepted")
         saved.incidents = {incident.id: incident for incident in _incidents(file)}

@@ -57,6 +57,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE baselines (
             name TEXT PRIMARY KEY, kept REAL NOT NULL, value TEXT NOT NULL) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE notes (
+            topic TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, written REAL NOT NULL,
+            PRIMARY KEY (topic, name)) WITHOUT ROWID""",
+    ),
 )
 
 SELECT_PROBES = """SELECT sequence, relay, node, sender, mailbox, slot, launched, token, deadline,
@@ -86,6 +91,8 @@ _CLEAN = "DELETE FROM places WHERE mailbox = ? AND folder = ? AND uidvalidity = 
 _GIVE_UP = """UPDATE probes SET lost = 1, open = 0
     WHERE open AND sequence <= ? AND verdict IS NOT NULL AND accepted + give_up <= ?
     AND route IN (SELECT id FROM routes WHERE mailbox = ?)"""
+_NOTE = "INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)"
+_ERASE = "DELETE FROM notes WHERE topic = ? AND name = ?"
 _ADVANCE = "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)"
 
 
@@ -123,6 +130,7 @@ def works(changes: Changes, offset: float) -> list[Work]:
         Work(_KEEP, kept),
         Work(_CLEAN, gone),
         Work(_ADVANCE, positions),
+        *_notes(changes),
     ]
     return [piece for piece in work if piece.rows]
 
@@ -206,6 +214,18 @@ def _verdict_text(verdict: Verdict) -> str:
             return f"unknown:{cause}"
         case _:
             assert_never(verdict)
+
+
+def _notes(changes: Changes) -> tuple[Work, Work]:
+    noted = [(*_storable(key), storable(n.text), n.written) for key, n in changes.notes.items()]
+    return (
+        Work(_NOTE, [row for row in noted if row[2]]),
+        Work(_ERASE, [row[:2] for row in noted if not row[2]]),
+    )
+
+
+def _storable(texts: tuple[str, str]) -> tuple[str, str]:
+    return storable(texts[0]), storable(texts[1])
 
 
 def _moment(stored: Value, offset: float) -> float | None:

@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from probe.core.change import Arrived, Change, Copied, Event, GaveUp, Judged, Returned, Sent
+from probe.core.authenticity import Proof
+from probe.core.change import (
+    Arrived,
+    Change,
+    Copied,
+    Event,
+    GaveUp,
+    Judged,
+    Returned,
+    Sent,
+    Vouched,
+)
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.detector import Detector
 from probe.core.ledger import Ledger
@@ -171,6 +182,9 @@ class Books:
             case GaveUp():
                 self._metrics.lost(key, confirmation=record.probe.confirmation)
                 log.warning("The probe was given up.", extra=_fields(record, "lost"))
+            case Vouched(authenticity):
+                if authenticity.proof is Proof.FAILS:
+                    self.note(key, "; ".join(authenticity.evidence))
             case _:
                 assert_never(event)
 

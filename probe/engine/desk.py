@@ -31,6 +31,7 @@ from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.findings import Findings
 from probe.ports import Clock, Fetched, Journal, Metrics
+from probe.ports_authentication import Arrived, nobody
 
 log = logging.getLogger("probe.desk")
 
@@ -57,18 +58,16 @@ class Desk:
         metrics: Metrics,
         clock: Clock,
         wakes: Mapping[str, asyncio.Event],
+        arrived: Arrived = nobody,
     ) -> None:
-        """`keys` verify tags; `lifetime`: how old a tag may be (s)."""
+        """`keys` verify tags; `lifetime`: how old a tag may be (s); `arrived` is told of each."""
         self._instance = instance
         self._keys, self._lifetime = keys, lifetime
-        self._senders = senders
-        self._mailboxes = mailboxes
-        self._sights = sights
-        self._books = books
-        self._findings = findings
-        self._journal, self._metrics = journal, metrics
-        self._clock = clock
-        self._wakes = wakes
+        self._senders, self._mailboxes = senders, mailboxes
+        self._sights, self._wakes = sights, wakes
+        self._books, self._findings = books, findings
+        self._journal, self._metrics, self._clock = journal, metrics, clock
+        self._arrived = arrived
         self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read.
         self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
         self._alone = asyncio.Lock()
@@ -342,6 +341,8 @@ class Desk:
         change = self._books.ledger.sighted(sighting, record)
         self._books.count(change)
         self._findings.arrived(probe)
+        if record.arrived is None:
+            self._arrived(change.record, sighting, fetched)
         keep = mailbox.keep if is_plain(change, sighting) else mailbox.keep_failed
         self._journal.arrived(change.record, expunge=seen + keep)
 

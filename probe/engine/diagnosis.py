@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from probe.core.component import Component, Fault, Kind, Named
 from probe.core.detection.detector import Detector
-from probe.core.incident import Grievance, Incident
+from probe.core.incident import MOST_EVIDENCE, Grievance, Incident
 from probe.core.model import Mailbox, Relay, RouteKey, Sender, State
 from probe.core.sentence import told
 from probe.core.status import ComponentStatus, FaultStatus
@@ -72,8 +72,12 @@ class Diagnostician:
         metrics: Metrics,
         clock: Clock,
         closed: Iterable[Incident] = (),
+        remarks: Callable[[Incident], tuple[str, ...]] = lambda incident: (),
     ) -> None:
-        """`closed`: incidents of former runs that are over, in any order."""
+        """`closed`: incidents of former runs that are over, in any order.
+
+        `remarks` are what others have to say of an incident: evidence, too.
+        """
         self._detector = detector
         self._configured = configured
         self._findings = findings
@@ -85,6 +89,7 @@ class Diagnostician:
         self._metrics = metrics
         self._clock = clock
         self._closed = deque(sorted(closed, key=lambda one: one.closed or 0.0), maxlen=SHOWN)
+        self._remarks = remarks
         self._known = {one.id: one for one in detector.open}
         self._followed: object = None
         self._declared: frozenset[Component] = frozenset()
@@ -128,7 +133,8 @@ class Diagnostician:
     def incidents(self) -> tuple[Incident, ...]:
         """The open ones, then those that are over, each the newest first; in Unix times."""
         closed = reversed(self._closed)
-        return tuple(self._dated(one) for one in (*self._detector.open, *closed))
+        opened = map(self._remarked, self._detector.open)
+        return tuple(self._dated(one) for one in (*opened, *closed))
 
     # ---- what the detector is told
 
@@ -184,6 +190,7 @@ class Diagnostician:
 
     def _take_down(self, incident: Incident) -> None:
         """Into the journal, and into the log in one sentence."""
+        incident = self._remarked(incident)
         self._journal.save_incident(incident)
         before = self._known.get(incident.id)
         former = None if before is None else self._dated(before)
@@ -205,12 +212,12 @@ class Diagnostician:
         """Write down what would be lost: what was learned, and the evidence of what is open."""
         self._journal.keep_baselines(self._detector.baselines.rows())
         for incident in self._detector.open:
-            self._journal.save_incident(incident)
+            self._journal.save_incident(self._remarked(incident))
 
     # ---- what is shown
 
     def _show(self, now: float) -> None:
-        incidents = {one.component: one for one in self._detector.open}
+        incidents = {one.component: self._remarked(one) for one in self._detector.open}
         statuses: dict[Component, ComponentStatus] = {}
         for component in dict.fromkeys((*self._all(), *incidents)):
             statuses[component] = self._status(component, incidents.get(component), now)
@@ -275,6 +282,12 @@ class Diagnostician:
         if component.kind is Kind.MAILBOX:
             return True
         return component in self._detector.proven
+
+    def _remarked(self, incident: Incident) -> Incident:
+        """An incident with what others have to say of it, at the head of the evidence."""
+        said = self._remarks(incident)
+        told = (line for line in incident.evidence if line not in said)
+        return replace(incident, evidence=(*said, *told)[:MOST_EVIDENCE]) if said else incident
 
     def _dated(self, incident: Incident) -> Incident:
         """An incident with its moments as Unix times."""

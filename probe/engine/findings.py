@@ -1,4 +1,4 @@
-"""Keeps what is wrong with each mailbox by itself, without any probe."""
+"""Keeps what is wrong with mailboxes and senders by themselves, without any probe."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Findings:
         self._faults: dict[str, MailboxFaults] = {}
         self._named: dict[str, tuple[Named, ...]] = {}
         self._states: dict[str, tuple[State, float]] = {}  # And since when.
+        self._declared: dict[Component, tuple[Named, ...]] = {}
 
     # ---- what happens
 
@@ -59,6 +60,10 @@ class Findings:
         """A folder could not be read."""
         self._of(mailbox).failed(folder, self._clock.now(), why)
         self._look(mailbox)
+
+    def declare(self, component: Component, faults: tuple[Named, ...]) -> None:
+        """What others know to be wrong with a component."""
+        self._declared[component] = faults
 
     def node_certified(self, relay: str, node: str, end: float) -> None:
         """A node has shown its certificate chain; `end` is the earliest end in it (Unix time)."""
@@ -96,7 +101,7 @@ class Findings:
         named = {Component(Kind.MAILBOX, mailbox=one): known for one, known in self._named.items()}
         for component, faults in self._certificates.named().items():
             named[component] = (*named.get(component, ()), *faults)
-        return named
+        return named | self._declared
 
     def incidents(self) -> tuple[Incident, ...]:
         """None: whoever keeps findings alone names nothing over time."""

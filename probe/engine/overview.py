@@ -9,7 +9,7 @@ from probe.core.incident import Incident
 from probe.core.model import RouteKey, State
 from probe.core.record import Bad, Good, Unknown, Verdict
 from probe.core.standing import overall, standing
-from probe.core.status import ComponentStatus, Health, Mark, RouteStatus, Status
+from probe.core.status import ComponentStatus, DomainStatus, Health, Mark, RouteStatus, Status
 from probe.engine.books import Books, History
 from probe.engine.desk import Desk
 from probe.engine.supervisor import Supervisor
@@ -48,8 +48,12 @@ class Overview:
         journal: Journal,
         clock: Clock,
         standby: Callable[[], frozenset[str]] = frozenset,
+        domains: Callable[[], tuple[DomainStatus, ...]] = tuple,
     ) -> None:
-        """`standby` names the relays that are there in case another fails."""
+        """`standby` names the relays that are there in case another fails.
+
+        `domains` says how the senders' domains stand.
+        """
         self._books = books
         self._sender = sender
         self._supervisor = supervisor
@@ -58,6 +62,7 @@ class Overview:
         self._journal = journal
         self._clock = clock
         self._standby = standby
+        self._domains = domains
         self._state = State.UNKNOWN
         self._since = clock.now()
 
@@ -79,6 +84,7 @@ class Overview:
             routes=tuple(self._route(key, history) for key, history in self._in_force()),
             components=self._diagnosis.components(),
             incidents=self._diagnosis.incidents(),
+            domains=self._domains(),
             notices=tuple(self._notices()),
             standby=self._standby(),
         )

@@ -233,6 +233,42 @@ AUTH = Metric(
     ("relay", "sender", "mailbox", "method", "result"),
     "What the receiver's trusted Authentication-Results said.",
 )
+DNS_STATE = Metric(
+    "mailprobe_dns_check_state",
+    GAUGE,
+    ("domain", "check", "state"),
+    "1 for the current state of the check, the worst over its subjects; 0 before the first run.",
+)
+DNS_CHANGED = Metric(
+    "mailprobe_dns_record_changed_timestamp_seconds",
+    GAUGE,
+    ("domain", "check"),
+    "When what is published last changed from one run to the next; NaN if it never did.",
+)
+SPF_LOOKUPS = Metric(
+    "mailprobe_spf_lookups",
+    GAUGE,
+    ("domain",),
+    "Terms of the SPF record that cost a lookup, of which 10 are allowed; NaN before it was read.",
+)
+SPF_VOID = Metric(
+    "mailprobe_spf_void_lookups",
+    GAUGE,
+    ("domain",),
+    "Lookups of the SPF record that find nothing, of which 2 are allowed; NaN before it was read.",
+)
+DNSBL_LISTED = Metric(
+    "mailprobe_dnsbl_listed",
+    GAUGE,
+    ("ip", "list"),
+    "1 if the blocklist has the address; NaN while the list is of no use or gave no answer.",
+)
+DNSBL_USABLE = Metric(
+    "mailprobe_dnsbl_usable",
+    GAUGE,
+    ("list",),
+    "1 if the blocklist passed its own test in the last run; NaN before the first.",
+)
 RELAY_INFO = Metric("mailprobe_relay_info", GAUGE, ("relay", "role"), "1 for each relay.")
 SENDER_INFO = Metric("mailprobe_sender_info", GAUGE, ("sender", "domain"), "1 for each sender.")
 RESOLVE_LAST_OK = Metric(
@@ -279,6 +315,7 @@ CATALOGUE: tuple[Metric, ...] = (
     *(LAST_DELIVERY, LAST_PHASE, DELIVERY, PHASE, HOP, LAG),
     *(COMPONENT_STATE, FAULT, FAULT_CONFIRMED, FAULT_SINCE, FAILURE_SHARE),
     *(IMAP_UP, IMAP_LAST_OK, QUOTA, IMAP_CERTIFICATE_END, UNMATCHED, CERTIFICATE_END, AUTH),
+    *(DNS_STATE, DNS_CHANGED, SPF_LOOKUPS, SPF_VOID, DNSBL_LISTED, DNSBL_USABLE),
     *(RELAY_INFO, SENDER_INFO, RESOLVE_LAST_OK),
     *(LOOP_LAST_RUN, LOOP_ERRORS, JOURNAL_UP, JOURNAL_ERRORS, CONFLICT, RELOADED, TIME, BUILD_INFO),
 )

@@ -32,6 +32,7 @@ from probe.core.status import ComponentStatus
 from probe.metrics import catalogue as m
 from probe.metrics import series
 from probe.metrics.components import Components
+from probe.metrics.domain import DomainSeries
 from probe.metrics.histogram import Histogram
 from probe.metrics.scrape import Scraper
 from probe.metrics.table import Standing
@@ -64,6 +65,7 @@ class Exporter:
         self._mailboxes = series.mailboxes(now())
         self._components = Components()
         self._authentication = series.authentication()
+        self.domains = DomainSeries()
         self._relays = series.one(m.RELAY_INFO)
         self._senders = series.one(m.SENDER_INFO)
         self._resolved = series.one(m.RESOLVE_LAST_OK, start=now())
@@ -88,6 +90,7 @@ class Exporter:
 
     def _snapshot(self) -> Iterator[Writing]:
         self._process.put((), self._now(), m.TIME)
+        yield from self.domains.snapshots()
         for part in (
             *(self._routes, self._bounces, self._nodes, self._components),
             *(self._mailboxes, self._authentication),

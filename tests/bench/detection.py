@@ -23,7 +23,6 @@ from tests.bench.trial import LATER, Trial, run
 from tests.live.world import World
 
 RUNS = 30
-AT_ONCE = 30  # Probers with the same fault in one process.
 LANES = 3  # Faults at a time: most of the time is spent waiting.
 
 
@@ -76,8 +75,8 @@ def _replayed(
 
 
 def _trials(case: Case, servers: Servers, runs: int, ended: Callable[[], None]) -> Iterator[Trial]:
-    for first in range(0, runs, AT_ONCE):
-        yield from run(case, servers, min(AT_ONCE, runs - first), ended)
+    for first in range(0, runs, case.at_once):
+        yield from run(case, servers, min(case.at_once, runs - first), ended)
 
 
 def _table(found: dict[str, list[Trial] | Exception]) -> Table:

@@ -42,7 +42,7 @@ class Servers:
         self.holding.pause_queue_manager()
         self.discarding = self._with(transport_maps=stage.transports(corp="discard:"))
         self.copying = self._with(
-            recipient_bcc_maps="regexp:{{/^([a-z0-9]+)@corp.test$/ $${1}+copy@corp.test}}"
+            recipient_bcc_maps="regexp:{{/^([a-z0-9]+)@corp.test/ $$1+copy@corp.test}}"
         )
         refused = stage.transports(corp=f"lmtp:inet:{LOOPBACK}:{refusing.port}")
         self.bouncing = self._with(transport_maps=refused)
@@ -81,6 +81,7 @@ class Case:
     p95: float | None = None  # What is aimed at (s).
     mean: float | None = None
     patience: float = 60.0  # s
+    at_once: int = 30  # Probers in one process: as many as leave it time.
     share: float | None = None  # Of the probes that fail, in truth.
 
 
@@ -292,6 +293,7 @@ CASES = {
         mean=50.0,
         p95=100.0,
         patience=240.0,
+        at_once=10,
         share=0.16,
     ),
     "turns": Case(

@@ -35,6 +35,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiosmtplib": ("edges/smtp*",),
     "checkdmarc": ("edges/semantics*",),
     "cryptography": ("edges/*", "demo/*"),
+    "dkim": ("edges/dkim*",),
     "dns": ("edges/resolver*",),
     "prometheus_client": ("metrics*", "edges/web*"),
     "proxyprotocol": ("demo/*",),

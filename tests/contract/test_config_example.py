@@ -82,7 +82,7 @@ def test_what_the_example_shows_as_a_default_is_the_default() -> None:
     for path, table in tables(json.loads(schema())):
         for key, field in table["properties"].items():
             if field.get("default") not in (None, []):
-                assert str(entry(tree, path)[key]) == str(field["default"]), (path, key)
+                assert entry(tree, path)[key] == field["default"], (path, key)
                 shown += 1
 
     assert shown > 20
@@ -125,7 +125,7 @@ def mismatches(value: Any, node: dict[str, Any], known: dict[str, Any]) -> Itera
         node = known[node["$ref"].rpartition("/")[2]]
     if "anyOf" in node and all(list(mismatches(value, each, known)) for each in node["anyOf"]):
         yield f"{value!r} fits nothing of {node['anyOf']}"
-    kinds = {"object": dict, "array": list, "string": str, "integer": int}
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
     if "type" in node and not isinstance(value, kinds[node["type"]]):
         yield f"{value!r} is not {node['type']}"
         return

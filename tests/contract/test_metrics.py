@@ -42,6 +42,7 @@ from probe.core.model import (
     UnknownCause,
     UnmatchedCause,
 )
+from probe.core.records.check import CheckKind, CheckState
 from probe.core.status import ComponentStatus, FaultStatus
 from probe.metrics import CATALOGUE, Exporter
 from probe.metrics.catalogue import AUTH_RESULTS
@@ -92,6 +93,12 @@ CONTRACT = {
     "mailprobe_imap_tls_certificate_not_after_timestamp_seconds": ("gauge", "mailbox"),
     "mailprobe_tls_certificate_not_after_timestamp_seconds": ("gauge", "relay node"),
     "mailprobe_auth_results_total": ("counter", "relay sender mailbox method result"),
+    "mailprobe_dns_check_state": ("gauge", "domain check state"),
+    "mailprobe_dns_record_changed_timestamp_seconds": ("gauge", "domain check"),
+    "mailprobe_spf_lookups": ("gauge", "domain"),
+    "mailprobe_spf_void_lookups": ("gauge", "domain"),
+    "mailprobe_dnsbl_listed": ("gauge", "ip list"),
+    "mailprobe_dnsbl_usable": ("gauge", "list"),
     "mailprobe_relay_info": ("gauge", "relay role"),
     "mailprobe_sender_info": ("gauge", "sender domain"),
     "mailprobe_build_info": ("gauge", "version revision"),
@@ -161,6 +168,8 @@ def world(key: RouteKey = KEY) -> Exporter:
     imap = ImapServer("imap.example.com", 993, "probe")
     exporter.add_mailbox(Mailbox(key.mailbox, "probe@corp.example", imap))
     exporter.add_route(route(key))
+    exporter.domains.add_domain("shop.example")
+    exporter.domains.show_lists({("192.0.2.1", "bl.example"): None}, {"bl.example": None})
     return exporter
 
 
@@ -726,3 +735,37 @@ async def test_a_reload_is_good_until_one_was_not() -> None:
         exporter.reloaded(well=well)
         text = (await exporter.scrape("", gzipped=False))[0].decode()
         assert f"mailprobe_config_last_reload_successful {int(well)}" in text
+
+
+# ---- the senders' domains
+
+
+async def test_the_checks_of_a_domain_are_there_until_it_goes() -> None:
+    exporter = world()
+    exporter.domains.checked("shop.example", CheckKind.SPF, CheckState.FAIL)
+    exporter.domains.record_changed("shop.example", CheckKind.SPF, NOW)
+    exporter.domains.spf_counted("shop.example", lookups=11, void_lookups=1)
+    found = await samples(exporter)
+    of_spf = {"domain": "shop.example", "check": "spf"}
+    states = {
+        s.value: at(found, "mailprobe_dns_check_state", **of_spf, state=s) for s in CheckState
+    }
+    assert states == {"ok": 0, "warn": 0, "fail": 1, "error": 0, "none": 0}
+    changed = "mailprobe_dns_record_changed_timestamp_seconds"
+    assert at(found, changed, **of_spf) == NOW
+    assert math.isnan(at(found, changed, domain="shop.example", check="mx"))
+    assert at(found, "mailprobe_spf_lookups", domain="shop.example") == 11
+    exporter.domains.drop_domain("shop.example")
+    assert not [name for name, _ in await samples(exporter) if "_dns_" in name or "_spf_" in name]
+
+
+async def test_what_a_blocklist_says_is_known_or_not() -> None:
+    exporter = world()
+    pair = {"ip": "192.0.2.1", "list": "bl.example"}
+    assert math.isnan(at(await samples(exporter), "mailprobe_dnsbl_listed", **pair))
+    exporter.domains.show_lists({("192.0.2.1", "bl.example"): True}, {"bl.example": True})
+    found = await samples(exporter)
+    assert at(found, "mailprobe_dnsbl_listed", **pair) == 1
+    assert at(found, "mailprobe_dnsbl_usable", list="bl.example") == 1
+    exporter.domains.show_lists({}, {})
+    assert not [name for name, _ in await samples(exporter) if "dnsbl" in name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import authres
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +104,47 @@ words = st.sampled_from([b"\r\n", b"\n ", b"spf", b"=", b"pass", b"/", b"\xff", 
 def test_anything_can_be_read(header: bytes) -> None:
     for authserv_id in (ID, "none"):
         said(b"Authentication-Results: " + header, authserv_id)
+
+
+# What authres refuses, and we must read: see CONTRIBUTING.md. Elsewhere both must agree.
+methods = st.sampled_from(["spf", "dkim", "dmarc", "iprev", "auth"])
+verdicts = st.sampled_from(["pass", "fail", "none", "temperror", "permerror", "neutral"])
+comments = st.sampled_from(["", " (a comment)", " (with (one) within; and more)"])
+properties = st.sampled_from(["", " smtp.mailfrom=a@b.example", ' reason="x; spf=pass"'])
+statements = st.builds("{}={}{}{}".format, methods, verdicts, comments, properties)
+
+
+@given(st.lists(statements, min_size=1, max_size=5))
+def test_a_library_reads_the_same_in_what_is_written_by_the_book(stated: list[str]) -> None:
+    value = "; ".join([ID, *stated])
+    theirs: dict[str, list[str]] = {}
+    for read in authres.AuthenticationResultsHeader.parse_value(value).results:
+        theirs.setdefault(read.method, []).append(read.result)
+    expected = {
+        method: "pass" if "pass" in found else found[0]
+        for method, found in theirs.items()
+        if method in ("spf", "dkim") or (method == "dmarc" and "neutral" not in found)
+    }
+    ours = {
+        told.method: told.result
+        for told in results(f"Authentication-Results: {value}\n".encode(), authserv_id=ID)
+    }
+    assert {method: ours.get(method) for method in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "spf=pass smtp.mailfrom=a.example; rcpt.example; dkim=pass header.d=a.example",  # Microsoft
+        "amazonses.com; spf=pass client-ip=192.0.2.1; envelope-from=x@a.example; dkim=pass",
+        "atlas.yahoo.com; spf=pass; dmarc=success(p=REJECT) header.from=a.example;",
+        f"{ID}; spf=pass (d\N{LATIN SMALL LETTER E WITH ACUTE}sign) smtp.mailfrom=a",
+        f"{ID} " + "(" * 500 + ")" * 500 + "; spf=pass",
+    ],
+)
+def test_what_the_library_refuses_is_read(value: str) -> None:
+    with pytest.raises((authres.AuthResError, RecursionError)):
+        authres.AuthenticationResultsHeader.parse_value(value)
+    authserv_id = "none" if value.startswith("spf") else value.partition(";")[0].split()[0]
+    found = results(f"Authentication-Results: {value}\n".encode(), authserv_id=authserv_id)
+    assert ("spf", "pass") in [(told.method, told.result) for told in found]

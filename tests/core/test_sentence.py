@@ -29,7 +29,7 @@ HELD = Incident(
     faults=(Grievance(Fault.HOLDING, SINCE),),
     share=Share(0.934, 1.0),
     evidence=("03:04:05 pool/192.0.2.12/shop/corp: 250 OK, and it is not there 6 s later", "older"),
-    unaffected=("node pool/192.0.2.11: 9 probes on time since then", "node pool/2001:db8::1"),
+    unaffected=("node pool/192.0.2.11: 9 probes on time lately", "node pool/2001:db8::1"),
     standby=("backup",),
 )
 TIED = replace(HELD, component=EITHER, alternatives=(RELAY, MAILBOX), unaffected=(), standby=())

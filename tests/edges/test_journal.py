@@ -398,3 +398,33 @@ async def test_pruning_gives_the_space_back(tmp_path: Path) -> None:
     before = path.stat().st_size
     assert await pruned(path, NOW + 9 * DAY) == []
     assert path.stat().st_size < before / 2
+
+
+# ---- notes
+
+
+async def test_a_note_comes_back_and_can_be_taken_back(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j") as journal:
+        journal.note("dns", "shop.example spf", "one")
+        journal.note("dns", "shop.example spf", "two")
+        journal.note("dns", "gone", "three")
+        journal.note("other", "shop.example spf", "\ud800")
+    async with opened(tmp_path / "j") as journal:
+        assert journal.load().notes == {
+            ("dns", "shop.example spf"): "two",
+            ("dns", "gone"): "three",
+            ("other", "shop.example spf"): "?",
+        }
+        journal.note("dns", "gone", "")
+    async with opened(tmp_path / "j") as journal:
+        assert ("dns", "gone") not in journal.load().notes
+
+
+async def test_an_old_note_is_dropped(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j") as journal:
+        journal.note("dns", "old", "text")
+    async with opened(tmp_path / "j", HandTurnedClock(NOW + 2 * DAY)) as journal:
+        journal.note("dns", "new", "text")
+    await pruned(tmp_path / "j", NOW + 61 * DAY)
+    async with opened(tmp_path / "j") as journal:
+        assert set(journal.load().notes) == {("dns", "new")}

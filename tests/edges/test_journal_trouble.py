@@ -380,7 +380,8 @@ def fill(path: Path) -> None:
             return
 
 
-BACKWARDS = [  # From version 3 to 2, and from 2 to 1.
+BACKWARDS = [  # From version 4 to 3, from 3 to 2, and from 2 to 1.
+    ("DROP TABLE notes",),
     (
         "ALTER TABLE probes DROP COLUMN confirmation",
         "DROP TABLE incidents",
@@ -390,7 +391,7 @@ BACKWARDS = [  # From version 3 to 2, and from 2 to 1.
 ]
 
 
-@pytest.mark.parametrize("version", [2, 1])
+@pytest.mark.parametrize("version", [3, 2, 1])
 async def test_probes_of_an_older_file_are_still_known(tmp_path: Path, version: int) -> None:
     path = tmp_path / "j"
     async with opened(path) as journal:

@@ -30,7 +30,7 @@ HELD = Incident(
     faults=(Grievance(Fault.HOLDING, NOW - 120, confirmed=NOW - 99),),
     share=Share(0.93, 1.0),
     evidence=tuple(f"line {number}" for number in range(9)),
-    unaffected=("node pool/192.0.2.11: 9 probes on time since then",),
+    unaffected=("node pool/192.0.2.11: 9 probes on time lately",),
     standby=("backup",),
 )
 OVER = replace(HELD, id="0", closed=NOW - 60, end=End.RECOVERED)

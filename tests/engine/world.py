@@ -48,6 +48,7 @@ class FakeJournal:
         self.incidents: dict[str, Incident] = {}
         self.baselines: dict[str, tuple[float, ...]] = {}
         self.steps: list[str] = []
+        self.notes: dict[tuple[str, str], str] = {}
         self._sequence = 0
 
     def load(self) -> Remembered:
@@ -96,6 +97,9 @@ class FakeJournal:
 
     def keep_baselines(self, rows: Mapping[str, tuple[float, ...]]) -> None:
         self.baselines.update(rows)
+
+    def note(self, topic: str, name: str, text: str) -> None:
+        self.notes[topic, name] = text
 
     def shift(self, seconds: float) -> None:
         """Nothing is stored by the wall."""

@@ -13,7 +13,8 @@ from collections import Counter
 
 import pytest
 
-from tests.live.prober import RECIPIENT, ROOT, Prober, configuration, relay
+from tests.live.dns_world import txt
+from tests.live.prober import RECIPIENT, ROOT, SENDER, Prober, configuration, relay
 from tests.live.world import LOOPBACK, Dovecot, Nsd, Pool, World, wait_until
 
 pytestmark = pytest.mark.timeout(120)
@@ -71,7 +72,8 @@ def instances(dovecot: Dovecot) -> set[str]:
 
 
 def test_all_well_and_nothing_is_left_behind(world: World, pool: Pool) -> None:
-    check = Check(world, configuration(pool)).end()
+    senders = {"shop": {"address": SENDER, "dns": "false"}}
+    check = Check(world, configuration(pool, senders=senders)).end()
 
     assert check.code == 0, check.out + check.err
     assert [check.line(node.address).split()[0] for node in pool.nodes] == ["ok"] * 3
@@ -196,3 +198,18 @@ def test_an_interruption_ends_it_in_order(world: World, pool: Pool) -> None:
     assert check.seconds < STARTING
     for node in pool.nodes:
         node.resume_queue_manager()
+
+
+def test_the_dns_of_the_senders_is_checked_too(world: World, pool: Pool) -> None:
+    spf = txt("@", "v=spf1 +all")
+    nsd = world.run(Nsd(world, {"shop.test": f"@ MX 10 mail\nmail A 127.0.0.1\n{spf}"}))
+    settings = configuration(pool, resolvers=[f"{LOOPBACK}:{nsd.port}"])
+    check = Check(world, settings).end()
+
+    assert check.code == 0, check.out + check.err  # It was never well: a finding, and no fault.
+    assert re.search(r"^ok +mx +shop\.test", check.out, re.MULTILINE)
+    assert re.search(r"^fail +spf +shop\.test", check.out, re.MULTILINE)
+    assert check.out.splitlines()[-1].startswith("All routes are well. The DNS of shop.test is not")
+    [domain] = json.loads(Check(world, settings, "--json").end().out)["dns"]
+    assert (domain["domain"], domain["state"]) == ("shop.test", "fail")
+    assert {one["check"] for one in domain["checks"]} >= {"mx", "spf", "dmarc", "ns"}

@@ -14,7 +14,7 @@ from math import inf
 from random import Random
 from typing import Protocol
 
-from probe.core.change import Change, Judged
+from probe.core.change import Arrived, Change, Copied, Judged, Returned
 from probe.core.incident import Incident
 from probe.core.ledger import Ledger
 from probe.core.limits import MINUTE
@@ -31,7 +31,7 @@ from probe.core.model import (
     Sighting,
     UnknownCause,
 )
-from probe.core.record import Bad, Record
+from probe.core.record import Bad, Record, Verdict
 from probe.core.schedule import OVERLAP, next_slot
 from probe.core.sight import Sight
 from probe.core.usage import Usage
@@ -362,17 +362,23 @@ class Prober:
         sequence = record.probe.sequence
         self._archive.save(record)
         self._detector.changed(change)
+        self._wake()
         if not record.undecided and sequence in self._undecided:
             self._undecided.discard(sequence)
             self._awaited[record.probe.route.mailbox] -= 1
         for event in change.events:
-            if isinstance(event, Judged):
-                self._judged(event)
+            match event:
+                case Judged(verdict):
+                    self._judged(verdict)
+                case Copied() | Returned() | Arrived(late=True):
+                    self._alert_until = self._agenda.now + ALERT
+                case _:
+                    pass
 
-    def _judged(self, event: Judged) -> None:
-        if isinstance(event.verdict, Bad):
-            self._diary.verdicts[event.verdict.reason] += 1
+    def _judged(self, verdict: Verdict) -> None:
+        if isinstance(verdict, Bad):
+            self._diary.verdicts[verdict.reason] += 1
             self._failed = True
             self._alert_until = self._agenda.now + ALERT
         else:
-            self._diary.verdicts[type(event.verdict).__name__.lower()] += 1
+            self._diary.verdicts[type(verdict).__name__.lower()] += 1

@@ -106,7 +106,7 @@ def _unaffected(accused: Component, well: Mapping[Component, int]) -> Iterator[s
             sibling = name.kind in (Kind.NODE, Kind.MAILBOX)
         if sibling and name.kind is not Kind.ROUTE:
             probes = "1 probe" if count == 1 else f"{count} probes"
-            yield f"{name}: {probes} on time since then"
+            yield f"{name}: {probes} on time lately"
 
 
 def _standby(

@@ -60,6 +60,12 @@ class Seen:
         return self.observation.failure is not None and self.observation.failure.is_fact
 
     @property
+    def dawdled(self) -> bool:
+        """Whether it came in time, but slowly: that is none if all goes well again before it."""
+        one = self.observation
+        return one.settled and one.dawdled and one.failure is None
+
+    @property
     def is_clear_cut(self) -> bool:
         """Whether its submission has ended, well or not, or took longer than it may."""
         return self.observation.failure is not None or self.observation.accepted is not None
@@ -150,7 +156,8 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
     for one in seen:
         watched = one.observation
         run = found.runs.setdefault(watched.key.node, Run())
-        if one.failed:
+        well = one.good or (one.dawdled and watched.on_time and run.good)
+        if one.failed and not well:
             # A row of failures is one thing that happened; facts are each of their own.
             fresh = (not failing and not run.failures) or one.fact
             found.separate += one.weight.nats() if fresh else 0.0
@@ -164,7 +171,7 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
                 found.drained = max(found.drained, watched.arrived)
             elif _was_held(watched):
                 found.missing += 1
-        elif one.good:
+        elif well:
             failing = False
             found.separate = max(0.0, found.separate + math.log(1.0 - DESIGN_SHARE))
             found.outcomes.append(False)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from probe.core.component import Component, Kind
 from probe.core.detection import localise
 from probe.core.detection.accusation import accusation, details
-from probe.core.detection.case import Assessment, Case, Seen, assess
+from probe.core.detection.case import Assessment, Case, Details, Seen, assess
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
@@ -149,19 +149,18 @@ class Cases:
     def _told(self, case: Case, now: float) -> Accusation:
         """What is held against it; the details are as they were a moment ago, if it is the same."""
         if case.details is None or now - case.detailed >= REFRESH:
-            routes = self.routes_of(case.component)
-            seen = self.seen(max(case.since, now - RECENT), now)
-            others = (one for one in seen if one.observation.key not in routes)
-            case.details = details(
-                case.component,
-                case.found.failures,
-                others,
-                relays=self._relays,
-                now=now,
-                wall=self._wall,
-            )
+            case.details = self.details(case.component, case.since, now, case.found.failures)
             case.detailed = now
         return accusation(case, case.details)
+
+    def details(
+        self, component: Component, since: float, now: float, failures: Sequence[Seen] = ()
+    ) -> Details:
+        """What is told of a component at fault: its failures, and what works meanwhile."""
+        routes = self.routes_of(component)
+        seen = self.seen(max(since, now - RECENT), now)
+        others = (one for one in seen if one.observation.key not in routes)
+        return details(component, failures, others, relays=self._relays, now=now, wall=self._wall)
 
     def _narrow(self, case: Case, found: Assessment, well: Sequence[str], now: float) -> None:
         """A part of a component is well again: what is left of it may be another one."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from probe.core.change import Change
 from probe.core.component import Component, Named
 from probe.core.detection.baseline import Baselines
-from probe.core.detection.cases import Cases
+from probe.core.detection.case import Details
+from probe.core.detection.cases import REFRESH, Cases
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
@@ -23,6 +24,7 @@ from probe.core.incident import Grievance, Incident
 from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 
+LATELY = 300.0  # s before a fault that is known by itself: what worked then is told, too.
 REMEMBERED = 60.0  # s after a start for which what was known without probes is taken for true.
 
 
@@ -60,6 +62,7 @@ class Detector:
         self._learned: dict[RouteKey, None] = {}
         self._topology = Topology(())
         self._declared: dict[Component, tuple[Named, ...]] = {}
+        self._surroundings: dict[Component, tuple[float, Details]] = {}  # And when looked at.
         self._docket = Docket(incidents)
         self._restored = [*self._docket.open.values()]
         self._remembered: dict[Component, Incident] = {}  # What was known without any probe.
@@ -154,6 +157,7 @@ class Detector:
             self._declared[component] = faults
         else:
             self._declared.pop(component, None)
+            self._surroundings.pop(component, None)
 
     # ---- a look at everything
 
@@ -202,15 +206,27 @@ class Detector:
         for component, known in self._remembered.items():
             yield Accusation(component, known.since, known.faults, known.share)
         for component, faults in self._declared.items():
+            since = min(one.since for one in faults)
+            around = self._around(component, since, now)
             yield Accusation(
                 component,
-                since=min(one.since for one in faults),
+                since=since,
                 faults=tuple(
                     Grievance(one.fault, one.since, confirmed=now if one.confirmed(now) else None)
                     for one in faults
                 ),
                 evidence=tuple(line for one in faults for line in one.evidence),
+                unaffected=around.unaffected,
+                standby=around.standby,
             )
+
+    def _around(self, component: Component, since: float, now: float) -> Details:
+        """What works beside a component that is declared at fault, as it was a moment ago."""
+        known = self._surroundings.get(component)
+        if known is None or now - known[0] >= REFRESH:
+            known = now, self._cases.details(component, since - LATELY, now)
+            self._surroundings[component] = known
+        return known[1]
 
     def _troubled(self, sums: Sums) -> dict[str, float]:
         """Since when each relay is in trouble, if it is."""

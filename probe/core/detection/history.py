@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from probe.core.change import Arrived, Change, Copied, Judged, Returned
+from probe.core.authenticity import Authenticity, Proof
+from probe.core.change import Arrived, Change, Copied, Judged, Returned, Vouched
 from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lesson, Lessons
@@ -126,6 +127,8 @@ class History:
                     one.report = f"{bounce.status} {bounce.text}".strip()
                 case Judged(verdict):
                     self._judged(one, change.record, verdict)
+                case Vouched(authenticity):
+                    self._vouched(one, authenticity)
                 case _:
                     pass
 
@@ -234,11 +237,25 @@ class History:
             return
         one.copied = True
         text = "a second copy arrived"
-        self._fail(one, Failure(Fault.DUPLICATING, EVERYBODY, text, is_fact=True), seen)
-        one.known = seen
+        self._amend(one, Failure(Fault.DUPLICATING, EVERYBODY, text, is_fact=True), seen)
+
+    def _vouched(self, one: Observation, authenticity: Authenticity) -> None:
+        """It arrived; whether it could be authenticated. What it failed by before stays."""
+        if authenticity.proof is not Proof.FAILS or one.arrived is None:
+            return
+        text = "; ".join(authenticity.evidence)
+        failure = Failure(Fault.UNAUTHENTICATED, EVERYBODY, text, is_fact=True)
+        if one.failure is not None:
+            failure = replace(one.failure, text=f"{one.failure.text}; {text}")
+        self._amend(one, failure, one.arrived)
+
+    def _amend(self, one: Observation, failure: Failure, moment: float) -> None:
+        """It failed after all, or in another way, as became known at this moment."""
+        self._fail(one, failure, moment)
+        one.known = moment
         if one.settled:
             self.amended = True
-            one.weight = self._odds(one.failure, one) if one.failure else None
+            one.weight = self._odds(failure, one)
 
     def _judged(self, one: Observation, record: Record, verdict: Good | Bad | Unknown) -> None:
         one.judged = True

@@ -7,19 +7,20 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from probe.core.incident import Incident, Share
+from probe.core.records.report import report
 from probe.core.rfc3339 import rfc3339
-from probe.core.status import ComponentStatus, RouteStatus, Status, newest_first
+from probe.core.status import ComponentStatus, DomainStatus, RouteStatus, Status, newest_first
 
 
 def status_json(status: Status) -> str:
-    """The object of `/api/v1/status`. DNS is not checked yet."""
+    """The object of `/api/v1/status`."""
     return json.dumps(
         {
             "state": status.state,
             "since": rfc3339(status.since),
             "components": [_component(component) for component in status.components],
             "routes": [_route(route) for route in status.routes],
-            "dns": [],
+            "dns": [_domain(domain) for domain in status.domains],
         }
     )
 
@@ -63,6 +64,21 @@ def _incident(incident: Incident) -> dict[str, object]:
 
 def _share(share: Share | None) -> list[float] | None:
     return None if share is None else [round(share.low, 4), round(share.high, 4)]
+
+
+def _domain(status: DomainStatus) -> dict[str, object]:
+    """As `mailprobe dns --json` has it, with what changed last."""
+    changes = [
+        {
+            "check": change.unit.kind,
+            "subject": change.unit.subject,
+            "when": rfc3339(change.when),
+            "old": change.old,
+            "new": change.new,
+        }
+        for change in status.changes
+    ]
+    return {**report(status.domain, status.checks), "changes": changes}
 
 
 def _route(route: RouteStatus) -> dict[str, str | int | None]:

@@ -12,6 +12,7 @@ from probe.core.rfc3339 import rfc3339
 from probe.core.status import Status, at_fault, delivery, headline
 from probe.core.trouble import troubles
 from probe.edges.web.component import components
+from probe.edges.web.domain import domains
 from probe.edges.web.incident import closed_incidents, open_incidents
 from probe.edges.web.route import routes
 from probe.edges.web.text import counted, safe, word
@@ -52,6 +53,7 @@ def page(status: Status, now: float, external_url: str = "") -> str:
 {open_incidents(found, now)}
 {components(status.components, standby=status.standby)}
 {closed_incidents(status.incidents, now)}
+{domains(status.domains, now)}
 {routes(status.routes, now, standby=status.standby)}
 <footer>
 <p>As of {rfc3339(now)} · <a href="{base}/api/v1/status">status</a> and

@@ -11,6 +11,7 @@ from tests.certificates import Certificate, CertificateAuthority
 from tests.live.world.dovecot import PASSWORD, Delivered, Dovecot
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd
+from tests.live.world.opendkim import OpenDkim, SigningKey
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
 from tests.live.world.proxy import Address, Network, Proxy
@@ -29,6 +30,7 @@ __all__ = [
     "Dovecot",
     "Network",
     "Nsd",
+    "OpenDkim",
     "Pool",
     "Postfix",
     "Proxy",
@@ -36,6 +38,7 @@ __all__ = [
     "Server",
     "ServerFailed",
     "ServerMissing",
+    "SigningKey",
     "World",
     "greets",
     "wait_until",
