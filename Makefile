@@ -27,14 +27,18 @@ test-fast: $(VENV)/.dev ## the tests without the real servers
 
 .PHONY: check
 check: $(VENV)/.dev ## format, lint, types, layering
-	$(BIN)/ruff format --check probe tests
-	$(BIN)/ruff check probe tests
+	$(BIN)/ruff format --check probe tests dashboards
+	$(BIN)/ruff check probe tests dashboards
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract/test_layering.py
 
 .PHONY: demo
 demo: $(VENV)/.demo ## embedded mail servers and prober in one process; ARGS='--scenario NAME'
 	$(BIN)/mailprobe demo $(ARGS)
+
+.PHONY: dashboards
+dashboards: $(VENV)/.dev ## write the dashboards anew from dashboards/source
+	$(BIN)/python -m dashboards.source
 
 .PHONY: bench
 bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the delay, memory
@@ -58,7 +62,9 @@ servers:
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
 	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
 	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound \
-	    /usr/sbin/opendkim=opendkim
+	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus /usr/bin/swaks=swaks \
+	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
+	    /usr/bin/curl=curl
 
 .PHONY: clean
 clean: ## remove what was installed and built here; Debian packages stay

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,6 +66,18 @@ def test_alerts_lead_to_their_own() -> None:
         assert rule["annotations"]["runbook_url"].endswith(f"/runbooks/{rule['alert']}")
 
 
+def test_alerts_lead_to_a_dashboard_with_what_can_be_chosen_there() -> None:
+    boards = (json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json"))
+    known = {
+        board["uid"]: {variable["name"] for variable in board["templating"]["list"]}
+        for board in boards
+    }
+    for rule in alerts():
+        address = urlsplit(rule["annotations"]["dashboard_url"])
+        chosen = set(re.findall(r"\bvar-(\w+)=", address.query))
+        assert chosen <= known[address.path.rpartition("/")[2]], rule["alert"]
+
+
 @every_page
 def test_all_are_built_alike(name: str) -> None:
     lines = PAGES[name].splitlines()
@@ -83,7 +99,7 @@ def test_a_page_that_wakes_somebody_says_whom_to_call_now(name: str) -> None:
     if "critical" in severities(name):
         called = section(name, HEADINGS[-1])
         assert re.search(r"on\s+call|emergency\s+line|Who can change|Who runs", called)
-        assert re.search(r"\bnow\b|at\s+once|five\s+minutes|without\s+waiting", called)
+        assert re.search(r"(?i)\bnow\b|at\s+once|five\s+minutes|without\s+waiting", called)
 
 
 @every_page
@@ -123,6 +139,14 @@ def test_there_are_no_others(name: str) -> None:
 
 def test_the_shelf_is_that_of_the_checkout() -> None:
     assert {entry.name for entry in shelf().iterdir()} == {f"{name}.md" for name in PAGES}
+
+
+def test_a_package_has_them_all(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
+    subprocess.run([*build, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.iterdir()
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".md")}
+    assert packed == {f"probe/edges/web/runbooks/{name}.md" for name in PAGES}
 
 
 @pytest.mark.parametrize("fault", Fault)
