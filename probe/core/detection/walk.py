@@ -106,6 +106,9 @@ class Walk:
         """The sums now. `weigh` says what an observation counts, or None for nothing."""
         for number in range(self._entered, len(observations)):
             mark = _Mark(observations[number], observations[number].key)
+            if mark.one.settled and not _fails(weigh(mark.one)):
+                self._succeed(mark.one, weigh(mark.one), topology)
+                continue
             self._enter(mark, topology)
             self._open.append(mark)
         self._entered = len(observations)
@@ -141,20 +144,24 @@ class Walk:
         mark.weight = weigh(one)
         if not one.settled:
             return False
-        if mark.weight is None:
-            self._leave(mark, topology)
-        elif not mark.weight.odds:
+        if _fails(mark.weight):
+            mark.final = True
+        else:
             self._leave(mark, topology)
             self._succeed(one, mark.weight, topology)
-        else:
-            mark.final = True
         return True
 
-    def _succeed(self, one: Observation, weight: Weight, topology: Topology) -> None:
+    def _succeed(self, one: Observation, weight: Weight | None, topology: Topology) -> None:
+        if weight is None:
+            return
         for number in topology.members.get(one.key, ()):
             track = self._tracks.get(number)
             if track is not None and weight.blames & track.kinds:
                 insort(track.good, one.slot)
+
+
+def _fails(weight: Weight | None) -> bool:
+    return weight is not None and weight.odds > 0.0
 
 
 def _slot(mark: _Mark) -> float:
