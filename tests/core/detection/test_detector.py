@@ -12,10 +12,11 @@ from probe.core.sight import Sight
 NODE = Component(Kind.NODE, "pool", "n1")
 CORP = Component(Kind.MAILBOX, mailbox="corp")
 ROUTES = [Route(RouteKey("pool", f"n{n}", "shop", "corp"), 15.0, 60.0, 3600.0) for n in range(3)]
+SURE = Share(0.7, 1.0)
 RELAYS = {"pool": Relay("pool", "smtp.example", 25)}
 
 
-def incident(component: Component = NODE, share: Share | None = Share(0.7, 1.0)) -> Incident:
+def incident(component: Component = NODE, share: Share | None = SURE) -> Incident:
     faults = (Grievance(Fault.HOLDING, 900.0, confirmed=950.0),)
     return Incident("1", component, 910.0, 950.0, 900.0, faults, share=share)
 
