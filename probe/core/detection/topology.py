@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from probe.core.component import Component, Kind
-from probe.core.detection.observation import BIT
+from probe.core.detection.observation import BIT, EVERYBODY, RELAY_SIDE
 from probe.core.model import Route, RouteKey
 
 PERIOD = 30 * 86400.0  # s in which less than one false alarm is wanted.
@@ -38,7 +38,8 @@ class Topology:
     def __init__(self, routes: Iterable[Route], learned: Iterable[RouteKey] = ()) -> None:
         """`learned`: routes as they are known once a greeting has told the node.
 
-        `narrow` gives for each route the series of the fewest routes that it is in.
+        `narrow` gives for each route the series of the fewest routes that it is in, and the one
+        of those that a relay's side alone can be blamed for.
         """
         rates = {route.key: 1.0 / route.interval for route in routes}
         keys = [*rates, *(key for key in learned if key not in rates)]
@@ -47,12 +48,16 @@ class Topology:
         self.threshold = _threshold(rates, sets)
         self.members: dict[RouteKey, tuple[int, ...]] = _members(self.series)
         self.routes: tuple[RouteKey, ...] = tuple(sorted(keys))
-        self.narrow: dict[RouteKey, int] = {
-            key: min(numbers, key=lambda number: len(self.series[number].routes))
+        self.narrow: dict[RouteKey, tuple[int, int]] = {
+            key: (self._narrowest(numbers, EVERYBODY), self._narrowest(numbers, RELAY_SIDE))
             for key, numbers in self.members.items()
         }
         self._keys = frozenset(keys)
         self._by_name = {name: n for n, one in enumerate(self.series) for name in one.names}
+
+    def _narrowest(self, numbers: Iterable[int], kinds: int) -> int:
+        blamed = (number for number in numbers if self.series[number].kinds & kinds)
+        return min(blamed, key=lambda number: len(self.series[number].routes))
 
     def __contains__(self, key: RouteKey) -> bool:
         """Whether this route is known."""

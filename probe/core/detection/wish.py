@@ -77,7 +77,7 @@ class Wishes:
             if asked is None:
                 continue
             node = (asked.relay, asked.node)
-            heat[node] = max(heat.get(node, 0.0), self._heat(key, sums))
+            heat[node] = max(heat.get(node, 0.0), self._heat(key, sums, now))
             newest = self._newest(key, now)
             if newest is not None and newest.slot > self._bursts.began(node):
                 self._bursts.suspect(node, self._turns(asked), self._sibling(asked), now)
@@ -87,17 +87,24 @@ class Wishes:
     def _suspicious(self, sums: Sums, now: float) -> Iterator[RouteKey]:
         """The routes on which something looks wrong that no incident explains."""
         for key in self._cases.topology.routes:
-            if sums.nats and self._heat(key, sums) >= self._least_heat(key.relay):
+            if sums.nats and self._heat(key, sums, now) >= self._least_heat(key.relay):
                 yield key
         for one in self._history.submitting.values():
             dawdling = now - one.since > self._history.limit(one) - self._history.slow_after / 2
             if one.phase is not None and dawdling and one.key in self._routes:
                 yield one.key
 
-    def _heat(self, key: RouteKey, sums: Sums) -> float:
-        """The sum of the narrowest series of this route (nats)."""
-        narrow = self._cases.topology.narrow.get(key)
-        return 0.0 if narrow is None else sums.nats[narrow]
+    def _heat(self, key: RouteKey, sums: Sums, now: float) -> float:
+        """The sum of the narrowest series that this route's newest failure is blamed on (nats)."""
+        if key not in self._cases.topology.narrow:
+            return 0.0
+        narrow, side = self._cases.topology.narrow[key]
+        if sums.nats[side] <= sums.nats[narrow] or sums.nats[side] < self._least_heat(key.relay):
+            return sums.nats[narrow]
+        newest = self._newest(key, now)
+        weight = None if newest is None else self._history.weigh(newest, now)
+        blames = self._cases.topology.series[narrow].kinds
+        return sums.nats[side if weight is not None and not weight.blames & blames else narrow]
 
     def _least_heat(self, relay: str) -> float:
         failure = 1.0 - DESIGN_SHARE + DESIGN_SHARE / self._baselines.failing_share(relay)
