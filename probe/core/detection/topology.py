@@ -38,8 +38,9 @@ class Topology:
     def __init__(self, routes: Iterable[Route], learned: Iterable[RouteKey] = ()) -> None:
         """`learned`: routes as they are known once a greeting has told the node.
 
-        `narrow` gives for each route the series of the fewest routes that it is in, and the one
-        of those that a relay's side alone can be blamed for.
+        `narrow` gives for each route the series of the fewest routes that it is in, `side` the one
+        of those that can be at fault where no connection comes about, `narrowed` for each series
+        the routes of which it is one of both.
         """
         rates = {route.key: 1.0 / route.interval for route in routes}
         keys = [*rates, *(key for key in learned if key not in rates)]
@@ -48,15 +49,17 @@ class Topology:
         self.threshold = _threshold(rates, sets)
         self.members: dict[RouteKey, tuple[int, ...]] = _members(self.series)
         self.routes: tuple[RouteKey, ...] = tuple(sorted(keys))
-        self.narrow: dict[RouteKey, tuple[int, int]] = {
-            key: (self._narrowest(numbers, EVERYBODY), self._narrowest(numbers, RELAY_SIDE))
-            for key, numbers in self.members.items()
-        }
+        self.narrow = {key: self._narrowest(key, EVERYBODY) for key in self.routes}
+        self.side = {key: self._narrowest(key, RELAY_SIDE) for key in self.routes}
+        self.narrowed: dict[int, list[RouteKey]] = defaultdict(list)
+        for key in self.routes:
+            for number in {self.narrow[key], self.side[key]}:
+                self.narrowed[number].append(key)
         self._keys = frozenset(keys)
         self._by_name = {name: n for n, one in enumerate(self.series) for name in one.names}
 
-    def _narrowest(self, numbers: Iterable[int], kinds: int) -> int:
-        blamed = (number for number in numbers if self.series[number].kinds & kinds)
+    def _narrowest(self, key: RouteKey, kinds: int) -> int:
+        blamed = (number for number in self.members[key] if self.series[number].kinds & kinds)
         return min(blamed, key=lambda number: len(self.series[number].routes))
 
     def __contains__(self, key: RouteKey) -> bool:
