@@ -47,7 +47,10 @@ class Trial:
     @property
     def is_settled(self) -> bool:
         """Whether every node has delivered, or all behind the balancer are known."""
-        metrics = self.prober.get("/metrics")
+        try:
+            metrics = self.prober.get("/metrics")
+        except TimeoutError:
+            return False
         delivered = dict.fromkeys((name for name, _ in _DELIVERED.findall(metrics)), 0.0)
         for name, count in _DELIVERED.findall(metrics):
             delivered[name] += float(count)
