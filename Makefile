@@ -27,8 +27,8 @@ test-fast: $(VENV)/.dev ## the tests without the real servers
 
 .PHONY: check
 check: $(VENV)/.dev ## format, lint, types, layering
-	$(BIN)/ruff format --check probe tests
-	$(BIN)/ruff check probe tests
+	$(BIN)/ruff format --check probe tests deploy
+	$(BIN)/ruff check probe tests deploy
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract/test_layering.py
 
@@ -44,6 +44,10 @@ bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the del
 simulate: $(VENV)/.dev ## the detector in simulated worlds: every single fault, thirty days; ARGS='days'
 	$(BIN)/python -m tests.simulation $(ARGS)
 
+.PHONY: rules
+rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
+	$(PYTHON) deploy/prometheus/render.py
+
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
 	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \
@@ -58,6 +62,7 @@ servers:
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
 	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
 	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound \
+	    /usr/bin/prometheus=prometheus /usr/bin/prometheus-alertmanager=prometheus-alertmanager \
 	    /usr/sbin/opendkim=opendkim
 
 .PHONY: clean
