@@ -14,7 +14,7 @@ LOCKING := --universal --python-version 3.11 --generate-hashes --no-annotate --n
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 .PHONY: test
 test: $(VENV)/.dev servers ## install all that the tests need, real servers included, and run them all
@@ -47,6 +47,10 @@ simulate: $(VENV)/.dev ## the detector in simulated worlds: every single fault, 
 .PHONY: rules
 rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
 	$(PYTHON) deploy/prometheus/render.py
+
+.PHONY: bench-detection
+bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'
+	$(BIN)/python -m tests.bench.detection $(ARGS)
 
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock

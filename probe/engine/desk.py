@@ -30,6 +30,7 @@ from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.findings import Findings
+from probe.engine.rivals import Rivals
 from probe.ports import Clock, Fetched, Journal, Metrics
 from probe.ports_authentication import Arrived, nobody
 
@@ -37,7 +38,6 @@ log = logging.getLogger("probe.desk")
 
 NEARLY_FULL = 0.9  # The share of a quota from which on it is warned of.
 ASKED = 5.0  # s for which a mailbox that is to be looked into is looked into often.
-CONFLICT_SHOWN = 900.0  # s after its last message that a second prober is still reported.
 
 
 class Desk:
@@ -63,13 +63,12 @@ class Desk:
         """`keys` verify tags; `lifetime`: how old a tag may be (s); `arrived` is told of each."""
         self._instance = instance
         self._keys, self._lifetime = keys, lifetime
-        self._senders, self._mailboxes = senders, mailboxes
-        self._sights, self._wakes = sights, wakes
-        self._books, self._findings = books, findings
-        self._journal, self._metrics, self._clock = journal, metrics, clock
-        self._arrived = arrived
+        self._senders, self._mailboxes, self._wakes = senders, mailboxes, wakes
+        self._sights, self._books, self._findings = sights, books, findings
+        self._journal, self._metrics = journal, metrics
+        self._clock, self._arrived = clock, arrived
         self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read.
-        self._rivals: dict[str, float] = {}  # Journals of others under our name: last heard of.
+        self._rivals = Rivals(instance, clock)
         self._alone = asyncio.Lock()
         self._asked: dict[str, float] = {}  # When a mailbox was last to be looked into.
         self._nearly_full: set[str] = set()
@@ -216,7 +215,7 @@ class Desk:
             case OldJournal():
                 self._orphan(place, seen)
             case Conflict(rival):
-                self._contest(rival.journal)
+                self._rivals.heard(rival.journal)
                 self._unmatched(place, UnmatchedCause.FOREIGN)
             case Expired(told, token) if self._awaits(told, token):
                 await self._ours(fetched, place, folder, seen=seen, token=token)
@@ -232,16 +231,7 @@ class Desk:
     @property
     def conflict(self) -> bool:
         """Whether another prober uses our instance name."""
-        return self._clock.now() - max(self._rivals.values(), default=-inf) < CONFLICT_SHOWN
-
-    def _contest(self, rival: str) -> None:
-        if not self.conflict:
-            log.warning(
-                "Another prober runs as instance %r, with journal %s: its mail is left alone.",
-                self._instance,
-                rival,
-            )
-        self._rivals[rival] = self._clock.now()
+        return self._rivals.conflict
 
     # ---- whose it is
 

@@ -21,8 +21,9 @@ from probe.core.model import (
 from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.sight import Sight
 from probe.engine.books import Books
-from probe.engine.desk import CONFLICT_SHOWN, Desk
+from probe.engine.desk import Desk
 from probe.engine.findings import Findings
+from probe.engine.rivals import SHOWN
 from probe.engine.scribe import Scribe
 from probe.ports import Fetched, Letter
 from tests.engine.world import (
@@ -240,7 +241,7 @@ async def test_a_second_prober_under_our_name_is_told_once_and_left_alone(
     assert len(caplog.records) == 1
     assert world.desk.conflict
     assert world.journal.kept == [] and not world.desk.is_ours(letter.content)
-    world.clock.moment += CONFLICT_SHOWN
+    world.clock.moment += SHOWN
     assert not world.desk.conflict
 
 

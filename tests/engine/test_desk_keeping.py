@@ -12,8 +12,9 @@ from probe.core.model import Folder, Place, Probe, Timeouts
 from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
-from probe.engine.desk import CONFLICT_SHOWN, Desk
+from probe.engine.desk import Desk
 from probe.engine.findings import Findings
+from probe.engine.rivals import SHOWN
 from probe.ports import Fetched
 from tests.engine.world import (
     ACCEPTED,
@@ -136,7 +137,7 @@ async def test_a_second_prober_of_our_name_is_reported_for_as_long_as_it_writes(
     assert not world.desk.is_ours(header)
     assert world.metrics.count("unmatched", "corp", "foreign") == 1
     assert world.metrics.count("delivered") == 0
-    world.clock.moment += CONFLICT_SHOWN + 1
+    world.clock.moment += SHOWN + 1
     assert not world.desk.conflict
 
 
