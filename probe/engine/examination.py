@@ -38,7 +38,7 @@ class Job:
     """Something to be found out."""
 
     kind: CheckKind
-    subject: str  # Of the check, where it does not come to an end.
+    subject: str  # Of the check, where it does not come to an end; empty: it makes none.
     work: Callable[[], Awaitable[list[Check]]]
 
 
@@ -81,7 +81,7 @@ class Examination:
                 yield from (Job(kind, ip, partial(self._ptr, ip)) for ip in plan.egress_ips)
             case CheckKind.DNSBL:
                 for zone in plan.dnsbls:
-                    yield Job(kind, zone, partial(self._test_list, zone))
+                    yield Job(kind, "", partial(self._test_list, zone))
                     for ip in plan.egress_ips:
                         yield Job(kind, f"{ip} {zone}", partial(self._dnsbl, ip, zone))
             case CheckKind.MX:
