@@ -158,6 +158,12 @@ async def test_the_key_of_a_signature_that_does_not_fit_is_asked_for_anew(world:
     assert (await world.hear(4))[3] is Proof.HOLDS
 
 
+async def test_a_key_that_is_too_long_for_us_is_no_failure(world: World) -> None:
+    world.dns.keys["s1._domainkey.shop.example"] = "v=DKIM1; p=" + "A" * 1400
+    world.arrive()
+    assert await world.hear() == [Proof.OPEN]
+
+
 async def test_dns_that_does_not_answer_is_no_failure(world: World) -> None:
     world.dns.silent = True
     world.arrive()
