@@ -195,5 +195,5 @@ class Domains:
         if due <= now:  # It took too long, or we did not run.
             due = next_run(plan.domain, interval, now)
         if kind in suspects(self._book.courses(plan.domain)):
-            due = min(due, confirming_run(interval, now))
+            due = min(due, confirming_run(kind, interval, now))
         self._due[plan.domain][kind] = due

@@ -228,9 +228,12 @@ class Examination:
         return ns.evaluate(self._domain, answer, servers)
 
     async def _name_servers(self) -> Answer:
-        """The name servers of the zone that the domain is in."""
+        """The name servers of the zone that the domain is in; who runs the top level is not asked.
+
+        There, everything that is not registered would be in good order.
+        """
         labels = self._domain.split(".")[-MAX_LABELS:]
-        names = [".".join(labels[start:]) for start in range(len(labels))]
+        names = [".".join(labels[start:]) for start in range(max(1, len(labels) - 1))]
         for name in names:
             answer = await self._records(name, RecordKind.NS)
             if answer.records or not answer.is_known:

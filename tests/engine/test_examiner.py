@@ -155,6 +155,23 @@ async def test_only_what_is_wanted_is_asked(zone: Zone) -> None:
     assert found.spf_lookups is None
 
 
+@pytest.mark.parametrize(
+    ("domain", "asked"),
+    [("no.test", ["no.test"]), ("a.no.test", ["a.no.test", "no.test"]), ("test", ["test"])],
+)
+async def test_the_servers_of_a_top_level_are_not_those_of_a_domain(
+    zone: Zone, domain: str, asked: list[str]
+) -> None:
+    zone.gate.set()
+    found = await examiner(zone).inspect(DomainPlan(domain), frozenset({CheckKind.NS}))
+    assert [question.name for question in zone.asked] == asked
+    [check] = found.checks
+    assert (check.state, check.summary) == (
+        CheckState.FAIL,
+        f"No name server of {domain} is known.",
+    )
+
+
 class Stumbling(Stub):
     """Has a defect."""
 
