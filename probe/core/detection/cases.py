@@ -84,6 +84,12 @@ class Cases:
             self._covered[component] = self.topology.covered(component)
         return self._covered[component]
 
+    def extent(self, case: Case) -> frozenset[RouteKey]:
+        """The routes of a case; of a tie, those of all that it may be."""
+        if not case.tie:
+            return self.routes_of(case.component)
+        return frozenset().union(*map(self.routes_of, case.alternatives))
+
     def seen(self, since: float, now: float) -> Iterator[Seen]:
         """What counts since then, oldest first."""
         for one in self._history.since(since):
@@ -99,7 +105,7 @@ class Cases:
 
     def own(self, case: Case, now: float) -> Iterator[Seen]:
         """What was seen of a case's routes that can be blamed on it."""
-        routes = self.routes_of(case.component)
+        routes = self.extent(case)
         for one in self._history.since(case.since):
             if one.spent or one.key not in routes:
                 continue
@@ -144,7 +150,8 @@ class Cases:
             found = assess(self.own(self.tie, now), now)
             self.tie.update(found, now, self.topology.threshold)
             self.tie.confirmed = None
-            yield self._told(self.tie, now)
+            if self.tie.faults:  # Else it is only suspected that something takes long.
+                yield self._told(self.tie, now)
 
     def _told(self, case: Case, now: float) -> Accusation:
         """What is held against it; the details are as they were a moment ago, if it is the same."""
@@ -200,7 +207,7 @@ class Cases:
             self.tie = None
         else:
             self.open.remove(case)
-        for relay in {key.relay for key in self.routes_of(case.component)}:
+        for relay in {key.relay for key in self.extent(case)}:
             confirmed = case.confirmed is not None
             self._lessons.ended(relay, case.since, now, confirmed=confirmed)
         self._changed()

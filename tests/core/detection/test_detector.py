@@ -1,0 +1,130 @@
+"""The detector as a whole, on a handful of probes: whom it names, and what it must not take in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from probe.core.change import Arrived, Change, Judged
+from probe.core.component import Component, Fault, Kind
+from probe.core.detection.accusation import tie_of
+from probe.core.detection.baseline import Baselines
+from probe.core.detection.case import Case
+from probe.core.detection.cases import Cases
+from probe.core.detection.detector import Detector, Diagnosis
+from probe.core.detection.docket import Docket
+from probe.core.detection.history import History
+from probe.core.detection.lesson import Lessons
+from probe.core.detection.observation import EVERYBODY
+from probe.core.detection.topology import Topology
+from probe.core.incident import Incident
+from probe.core.model import (
+    Attempt,
+    Break,
+    Folder,
+    Phase,
+    PhaseTime,
+    Place,
+    Probe,
+    Reason,
+    Relay,
+    Reply,
+    Route,
+    RouteKey,
+    Sighting,
+)
+from probe.core.record import Bad, Good, Record, Verdict
+from probe.core.sight import Sight
+
+RELAY = Component(Kind.RELAY, relay="pool")
+N1 = Component(Kind.NODE, relay="pool", node="n1")
+CORP = Component(Kind.MAILBOX, mailbox="corp")
+TAKEN = Attempt(
+    (PhaseTime(Phase.GREETING, 0.1), PhaseTime(Phase.EHLO, 0.1), PhaseTime(Phase.ACK, 0.1)),
+    Phase.ACK,
+    ended=0.0,
+    reply=Reply(250, "2.0.0", "Ok"),
+)
+REFUSED = replace(TAKEN, phase=Phase.RCPT, reply=Reply(550, "5.7.1", "no"))
+CLOSED = Attempt((), Phase.CONNECT, ended=0.0, broken=Break.REFUSED, detail="connection refused")
+
+
+class World:
+    """A detector, and what it is told of each probe."""
+
+    def __init__(
+        self,
+        nodes: Iterable[str] = ("n1", "n2", "n3"),
+        mailboxes: Iterable[str] = ("corp",),
+        incidents: Iterable[Incident] = (),
+    ) -> None:
+        self.sights = {name: Sight(frozenset({"inbox"}), 0.0, None) for name in mailboxes}
+        self.baselines = Baselines()
+        self.detector = Detector(self.sights, self.baselines, incidents=incidents)
+        self.keys = [RouteKey("pool", node, "shop", one) for node in nodes for one in self.sights]
+        self._sequence = 0
+
+    def follow(self) -> None:
+        routes = [Route(key, 15.0, 60.0, 600.0) for key in self.keys]
+        self.detector.follow(routes, {"pool": Relay("pool", "pool.test", 25)})
+
+    def read(self, now: float) -> None:
+        for sight in self.sights.values():
+            sight.proved("inbox", now)
+
+    def sent(
+        self, now: float, attempt: Attempt = TAKEN, node: str = "n1", to: str = "corp", **told: str
+    ) -> Record:
+        """A probe that was submitted, and how that ended."""
+        self._sequence += 1
+        key = RouteKey("pool", node, "shop", to)
+        probe = Probe(self._sequence, key, now, now, "", deadline=60.0, give_up=600.0)
+        self.detector.launched(probe)
+        self.detector.entered(probe.sequence, Phase.CONNECT, now)
+        ended = replace(attempt, ended=now)
+        self.detector.attempted(probe.sequence, ended, told.get("learned", ""))
+        record = Record(probe)
+        if attempt is TAKEN:
+            return replace(record, accepted=now)
+        reason = Reason.CONNECT_REFUSED if attempt is CLOSED else Reason.PERM_REJECT
+        self.detector.changed(Change(record, (Judged(Bad(reason)),)))
+        return record
+
+    def came(self, record: Record, seen: float, verdict: Verdict | None = None) -> None:
+        sequence = record.probe.sequence
+        place = Place(record.probe.route.mailbox, "INBOX", 1, sequence)
+        sighting = Sighting(sequence, "", place, Folder.INBOX, seen)
+        events = Arrived(sighting, 0.0, late=False), Judged(verdict or Good())
+        self.detector.changed(Change(replace(record, arrived=seen), events))
+
+    def tick(self, now: float) -> Diagnosis:
+        return self.detector.tick(now)
+
+    @property
+    def named(self) -> list[Component]:
+        return [one.component for one in self.detector.open]
+
+
+def test_the_only_learned_node_may_be_named_before_it_has_greeted_again() -> None:
+    world = World(nodes=[""])
+    world.follow()
+    for moment in range(10):
+        world.came(world.sent(moment, node="", learned="n1"), moment)
+    for moment in range(20, 40):
+        world.sent(moment, CLOSED, node="")
+        world.tick(moment + 0.5)
+    (incident,) = world.detector.open
+    assert [one.fault for one in incident.faults] == [Fault.UNREACHABLE]
+
+
+def test_a_tie_covers_all_that_it_may_be() -> None:
+    """No route goes through the members of all: told by those alone it would have no fault."""
+    baselines = Baselines()
+    lessons = Lessons(baselines)
+    history = History({}, baselines, lessons)
+    cases = Cases(history, lessons, Docket(), wall=lambda now: now, changed=lambda: None)
+    keys = [RouteKey("pool", "n1", "shop", "corp"), RouteKey("spare", "n2", "shop", "home")]
+    cases.follow(Topology([Route(key, 15.0, 60.0, 600.0) for key in keys]), {})
+    contenders = (CORP, Component(Kind.RELAY, relay="spare"))
+    tie = Case(tie_of(contenders), 0.0, 0.0, EVERYBODY, alternatives=contenders, tie=True)
+    assert cases.extent(tie) == frozenset(keys)
