@@ -293,7 +293,9 @@ class History:
         if one.failure is not None:
             one.weight = self._odds(one.failure, one)
         elif one.arrived is not None:
-            one.weight = SUCCESS if one.on_time else None
+            # Of one that a blind mailbox held back it is still known that the relay took it.
+            slow = None if one.dawdled else TAKEN
+            one.weight = SUCCESS if one.on_time else slow
             self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
@@ -301,7 +303,8 @@ class History:
 
     def _lesson(self, one: Observation) -> Lesson:
         failure, delay = one.failure, None
-        if one.arrived is not None and one.accepted is not None and failure is None:
+        dated = one.on_time or one.dawdled  # Else nobody looked when it came.
+        if dated and one.arrived is not None and one.accepted is not None and failure is None:
             delay = max(0.0, one.arrived - one.accepted)
         judged = one.weight is not None and one.weight is not TAKEN
         failed = failure is not None and not failure.is_fact and failure.blames != MAILBOX_ONLY
