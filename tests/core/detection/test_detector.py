@@ -32,8 +32,9 @@ from probe.core.model import (
     Route,
     RouteKey,
     Sighting,
+    UnknownCause,
 )
-from probe.core.record import Bad, Good, Record, Verdict
+from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.sight import Sight
 
 RELAY = Component(Kind.RELAY, relay="pool")
@@ -128,3 +129,58 @@ def test_a_tie_covers_all_that_it_may_be() -> None:
     contenders = (CORP, Component(Kind.RELAY, relay="spare"))
     tie = Case(tie_of(contenders), 0.0, 0.0, EVERYBODY, alternatives=contenders, tie=True)
     assert cases.extent(tie) == frozenset(keys)
+
+
+def test_what_a_blind_mailbox_held_back_accuses_nobody_when_it_is_back() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 160):
+        world.read(moment)
+        world.came(world.sent(moment), moment)
+    world.sights["corp"].blinded("inbox", 160.0)
+    held = []
+    for number in range(200):
+        moment = 160.0 + 5 * number
+        held.append(world.sent(moment, node=f"n{number % 3 + 1}"))
+        if number % 31 == 15:  # As seldom as it happens.
+            world.sent(moment + 1, REFUSED, node=f"n{number % 3 + 1}")
+        world.tick(moment + 2)
+        assert world.named == []
+    world.read(1200.0)
+    for record in held:
+        world.came(record, 1200.0, Unknown(UnknownCause.MAILBOX_UNREADABLE))
+    world.tick(1201.0)
+    world.tick(1202.0)
+    assert world.named == []
+
+
+def test_how_long_a_message_lay_in_a_blind_mailbox_is_not_learned() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 350):
+        world.read(moment)
+        world.came(world.sent(moment), moment + 0.1)
+    world.sights["corp"].blinded("inbox", 350.0)
+    held = [world.sent(350.0 + number) for number in range(100)]
+    world.read(1200.0)
+    for record in held:
+        world.came(record, 1200.0, Unknown(UnknownCause.MAILBOX_UNREADABLE))
+    world.tick(1500.0)
+    assert world.baselines.outstanding("pool", "corp", 60.0) < 0.001
+
+
+def test_a_relay_that_takes_mail_again_is_well_though_the_mailbox_is_blind() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 160):
+        world.read(moment)
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    for moment in range(160, 180):
+        world.sent(moment, CLOSED, node=f"n{moment % 3 + 1}")
+        world.tick(moment + 0.5)
+    assert world.named == [RELAY]
+    world.sights["corp"].blinded("inbox", 180.0)
+    for moment in range(181, 221):
+        world.sent(moment, node=f"n{moment % 3 + 1}")
+        world.tick(moment + 0.5)
+    assert world.named == []
