@@ -53,10 +53,16 @@ class Cases:
         self._covered.clear()
 
     def resume(self, incident: Incident, now: float) -> bool:
-        """Go on with an incident of the last run; whether it was one that probes have told of."""
+        """Go on with an incident of the last run; whether it was one that probes have told of.
+
+        A tie is none: what it may be has to be found out anew.
+        """
         component = incident.component
-        if not self.routes_of(component) or incident.share is None:
+        tie = component.kind is Kind.ROUTE and incident.alternatives
+        if tie or incident.share is None or not self.routes_of(component):
             return False
+        if any(case.component == component for case in self.open):
+            return True  # It has been named anew meanwhile.
         self.open.append(
             Case(
                 component,

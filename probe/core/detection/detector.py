@@ -25,7 +25,7 @@ from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 
 LATELY = 300.0  # s before a fault that is known by itself: what worked then is told, too.
-REMEMBERED = 60.0  # s after a start for which what was known without probes is taken for true.
+REMEMBERED = 60.0  # s after a start for which what nothing is known of yet is taken for true.
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,7 @@ class Detector:
         self._declared: dict[Component, tuple[Named, ...]] = {}
         self._surroundings: dict[Component, tuple[float, Details]] = {}  # And when looked at.
         self._docket = Docket(incidents)
-        self._restored = [*self._docket.open.values()]
-        self._remembered: dict[Component, Incident] = {}  # What was known without any probe.
+        self._remembered = dict(self._docket.open)  # What nothing is known of yet in this run.
         self._forgetting: float | None = None  # When that is forgotten.
         self._cases = Cases(
             self._history,
@@ -186,9 +185,9 @@ class Detector:
             self._walk.restart()
         if self._forgetting is None:
             self._forgetting = now + REMEMBERED
-            for incident in self._restored:
-                if not self._cases.resume(incident, now):
-                    self._remembered[incident.component] = incident
+        for incident in [*self._remembered.values()]:  # Its routes may only join in a while.
+            if self._cases.resume(incident, now):
+                del self._remembered[incident.component]
         if now >= self._forgetting:
             self._remembered.clear()
 
@@ -204,7 +203,7 @@ class Detector:
             if component in self._declared:
                 del self._remembered[component]
         for component, known in self._remembered.items():
-            yield Accusation(component, known.since, known.faults, known.share)
+            yield Accusation(component, known.since, known.faults, known.share, known.alternatives)
         for component, faults in self._declared.items():
             since = min(one.since for one in faults)
             around = self._around(component, since, now)

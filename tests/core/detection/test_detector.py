@@ -17,7 +17,7 @@ from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
 from probe.core.detection.observation import EVERYBODY
 from probe.core.detection.topology import Topology
-from probe.core.incident import Incident
+from probe.core.incident import Grievance, Incident, Share
 from probe.core.model import (
     Attempt,
     Break,
@@ -184,3 +184,38 @@ def test_a_relay_that_takes_mail_again_is_well_though_the_mailbox_is_blind() -> 
         world.sent(moment, node=f"n{moment % 3 + 1}")
         world.tick(moment + 0.5)
     assert world.named == []
+
+
+def left_open(component: Component, **told: object) -> Incident:
+    """What the last run says of a fault that was confirmed."""
+    known: dict[str, object] = {
+        "faults": (Grievance(Fault.HOLDING, -100.0, confirmed=-50.0),),
+        "share": Share(0.9, 1.0),
+    }
+    return Incident("1", component, -90.0, -50.0, -100.0, **(known | told))  # type: ignore[arg-type]
+
+
+def test_an_incident_of_the_last_run_goes_on_though_its_node_joins_later() -> None:
+    world = World(incidents=[left_open(N1)])
+    world.tick(1.0)
+    world.follow()
+    for moment in range(2, 200):
+        world.tick(moment)
+    (incident,) = world.detector.open
+    assert (incident.id, incident.component, incident.confirmed) == ("1", N1, True)
+
+
+def test_what_could_not_be_told_apart_in_the_last_run_is_found_out_anew() -> None:
+    tie = Component(Kind.ROUTE, relay="pool", node="n1", mailbox="corp")
+    grievance = Grievance(Fault.HOLDING, -100.0)
+    left = left_open(tie, faults=(grievance,), alternatives=(N1, CORP))
+    world = World(incidents=[left])
+    world.follow()
+    world.tick(1.0)
+    (incident,) = world.detector.open
+    assert incident.alternatives == (N1, CORP), "for a while it is taken for true"
+    for moment in range(2, 30):
+        world.sent(moment, REFUSED, node="n1")
+        world.came(world.sent(moment, node="n2"), moment)
+        world.tick(moment + 0.5)
+    assert N1 in world.named
