@@ -125,6 +125,7 @@ class History:
                     self._copied(one, sighting.seen)
                 case Returned(bounce):
                     one.report = f"{bounce.status} {bounce.text}".strip()
+                    one.full = says_full(bounce.status)
                 case Judged(verdict):
                     self._judged(one, change.record, verdict)
                 case Vouched(authenticity):
@@ -274,9 +275,11 @@ class History:
     def _judged_bad(self, one: Observation, record: Record, reason: Reason) -> None:
         greeted = one.phase not in _BEFORE_220
         if one.failure is None or reason in (Reason.OVERDUE, Reason.BOUNCED):
-            fault = fault_of(reason, greeted=greeted)
+            full = reason is Reason.BOUNCED and one.full
+            fault = Fault.FULL if full else fault_of(reason, greeted=greeted)
             if fault is not None:
                 blames = EVERYBODY if one.phase is None else blamed(one.phase)
+                blames = MAILBOX_ONLY if full else blames
                 fact = fault in _FACTS
                 words = _words(reason, one, record)
                 local = one.phase in (Phase.DNS, Phase.CONNECT)  # It is still being waited for.

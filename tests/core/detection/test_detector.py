@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from probe.core.change import Arrived, Change, Judged
+from probe.core.change import Arrived, Change, Judged, Returned
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.accusation import tie_of
 from probe.core.detection.baseline import Baselines
@@ -20,6 +20,7 @@ from probe.core.detection.topology import Topology
 from probe.core.incident import Grievance, Incident, Share
 from probe.core.model import (
     Attempt,
+    Bounce,
     Break,
     Folder,
     Phase,
@@ -219,3 +220,17 @@ def test_what_could_not_be_told_apart_in_the_last_run_is_found_out_anew() -> Non
         world.came(world.sent(moment, node="n2"), moment)
         world.tick(moment + 0.5)
     assert N1 in world.named
+
+
+def test_a_bounce_that_says_the_mailbox_is_full_accuses_nobody_else() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 110):
+        record = world.sent(moment)
+        place = Place("corp", "INBOX", 1, record.probe.sequence)
+        bounce = Bounce(record.probe.sequence, place, moment + 1, "failed", "5.2.2", "quota")
+        events = Returned(bounce), Judged(Bad(Reason.BOUNCED))
+        world.detector.changed(Change(record, events))
+        world.tick(moment + 1.5)
+    (incident,) = world.detector.open
+    assert (incident.component, incident.faults[0].fault) == (CORP, Fault.FULL)
