@@ -20,7 +20,7 @@ from probe.core.detection.observation import DESIGN_SHARE, Observation, Weight
 from probe.core.detection.topology import Topology
 from probe.core.detection.walk import Sums, Walk
 from probe.core.detection.wish import Wishes
-from probe.core.incident import Grievance, Incident
+from probe.core.incident import End, Grievance, Incident
 from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 
@@ -112,6 +112,11 @@ class Detector:
             del self._learned[key]
         if gone:
             self._arrange()
+
+    def retire(self, component: Component, now: float) -> None:
+        """It is gone: taken out of DNS, or of the configuration."""
+        self.declare(component, ())
+        self._docket.close(component, End.RETIRED, now)
 
     def _arrange(self) -> None:
         self._topology = Topology(self._routes.values(), self._learned)
