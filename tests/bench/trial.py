@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from random import Random
 
@@ -84,21 +85,32 @@ class Trial:
         return True
 
 
-def run(case: Case, servers: Servers, count: int, ended: Callable[[], None]) -> list[Trial]:
-    """So many trials at the same time; `ended` is called as each comes to its end."""
+def run(
+    case: Case,
+    servers: Servers,
+    numbers: Sequence[int],
+    *,
+    turn: AbstractContextManager[object],
+    ended: Callable[[], None],
+) -> list[Trial]:
+    """Trials of these numbers at the same time, from fault to name while it is our `turn`.
+
+    `ended` is called as each comes to its end.
+    """
     with World() as world:
         network = world.run(Network(world))
         trials = [
             _trial(case, Scene(servers, network, f"t{number}", Random(number)), world)
-            for number in range(count)
+            for number in numbers
         ]
         world.run(Crowd(world, [trial.prober for trial in trials]))
-        wait_until(lambda: _settled(trials), "every node delivers", within=60.0)
-        for trial in trials:
-            trial.spoil()
-        _watch(trials, ended)
-        for mend in dict.fromkeys(trial.play.mend for trial in trials):
-            mend()
+        wait_until(lambda: _settled(trials), "every node delivers", within=90.0)
+        with turn:
+            for trial in trials:
+                trial.spoil()
+            _watch(trials, ended)
+            for mend in dict.fromkeys(trial.play.mend for trial in trials):
+                mend()
         return trials
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,7 +20,8 @@ from probe.core.model import Relay, RouteKey
 
 MARGIN = 7.0  # nats by which an explanation must be better than any other to be named alone.
 REFRESH = 5.0  # s after which the evidence of an incident is put into words anew.
-RECENT = 600.0  # s: what works meanwhile is told of so long.
+LATELY = 5000  # Probes by which it is told what works meanwhile,
+RECENT = 600.0  # launched within so long (s).
 
 
 class Cases:
@@ -112,8 +114,8 @@ class Cases:
     def own(self, case: Case, now: float) -> Iterator[Seen]:
         """What was seen of a case's routes that can be blamed on it."""
         routes = self.extent(case)
-        for one in self._history.since(case.since):
-            if one.spent or one.key not in routes:
+        for one in self._history.through(routes, case.since):
+            if one.spent:
                 continue
             weight = self._history.blame(one, now)
             if weight is not None and weight.blames & case.blames:
@@ -172,7 +174,7 @@ class Cases:
         """What is told of a component at fault: its failures, and what works meanwhile."""
         routes = self.routes_of(component)
         seen = self.seen(max(since, now - RECENT), now)
-        others = (one for one in seen if one.observation.key not in routes)
+        others = deque((one for one in seen if one.observation.key not in routes), maxlen=LATELY)
         return details(component, failures, others, relays=self._relays, now=now, wall=self._wall)
 
     def _narrow(self, case: Case, found: Assessment, well: Sequence[str], now: float) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -23,7 +24,7 @@ from probe.core.detection.observation import (
     blamed,
 )
 from probe.core.detection.topology import names_of
-from probe.core.model import Attempt, Break, Phase, Probe, Reason
+from probe.core.model import Attempt, Break, Phase, Probe, Reason, RouteKey
 from probe.core.outcome import evidence, reason_of, slowness
 from probe.core.quota import says_full
 from probe.core.record import Bad, Good, Record, Unknown
@@ -31,6 +32,7 @@ from probe.core.sight import Sight
 
 KEPT = 3600.0  # s
 MOST = 20_000  # Observations.
+MOST_OF_A_CASE = 4000  # The newest of them by which one component is looked at.
 SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
 ABNORMAL = 0.001  # The share of mail that is slower than what still counts as on time.
 
@@ -58,7 +60,9 @@ class History:
         self.amended = False  # One that was settled counts otherwise now.
         self.answered = float("-inf")  # When anything outside answered us for the last time.
         self.proven: set[Component] = set()  # All through which a probe has come on time.
+        self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
+        self._by_route: dict[RouteKey, deque[Observation]] = {}
         self._sights = sights
         self._baselines = baselines
         self._lessons = lessons
@@ -75,6 +79,7 @@ class History:
             scheduled=not probe.confirmation,
         )
         self.observations.append(one)
+        self._file(one)
         self._known[probe.sequence] = self.submitting[probe.sequence] = one
 
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
@@ -90,8 +95,9 @@ class History:
         if one is None:
             return
         one.phase = None
-        if learned:
+        if learned and learned != one.key.node:
             one.key = replace(one.key, node=learned)
+            self._file(one)
         if attempt.reply is not None or attempt.broken is Break.REFUSED:
             self.answered = max(self.answered, attempt.ended)
         self._time(one, attempt)
@@ -146,8 +152,24 @@ class History:
         for one in self.observations[:count]:
             self._known.pop(one.sequence, None)
             self.submitting.pop(one.sequence, None)
+            self._unfile(one)
         del self.observations[:count]
         return count
+
+    def of(self, key: RouteKey) -> Sequence[Observation]:
+        """Those of one route, oldest first; some may have gone by another node than it seemed."""
+        return self._by_route.get(key, ())
+
+    def through(self, routes: Iterable[RouteKey], since: float) -> Iterator[Observation]:
+        """Those of these routes that were launched since then, oldest first."""
+        found = [
+            one
+            for key in routes
+            for one in self._by_route.get(key, ())
+            if one.slot >= since and one.key == key
+        ]
+        found.sort(key=lambda one: one.slot)
+        return islice(found, max(0, len(found) - MOST_OF_A_CASE), None)
 
     def since(self, moment: float) -> Iterator[Observation]:
         """Those launched since then, oldest first."""
@@ -208,6 +230,18 @@ class History:
         odds = max(usual, self.fact_odds) if failure.is_fact else usual
         return Weight(failure.blames, odds)
 
+    def _file(self, one: Observation) -> None:
+        self._by_route.setdefault(one.key, deque()).append(one)
+
+    def _unfile(self, one: Observation) -> None:
+        """It is the oldest of its route, or of those that it has been filed under."""
+        for key in {one.key, replace(one.key, node="")}:
+            filed = self._by_route.get(key)
+            while filed and filed[0].slot <= one.slot:
+                filed.popleft()
+            if filed is not None and not filed:
+                del self._by_route[key]
+
     # ---- what follows
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
@@ -219,6 +253,8 @@ class History:
         """It was taken; whether that took too long."""
         for timed in attempt.phases:
             if timed.phase is Phase.QUIT:
+                continue
+            if timed.seconds <= self.slow_after:
                 continue
             normal = self._baselines.normal(one.key.relay, one.key.node, timed.phase)
             if timed.seconds > normal + self.slow_after:
@@ -299,7 +335,9 @@ class History:
             # Of one that a blind mailbox held back it is still known that the relay took it.
             slow = None if one.dawdled else TAKEN
             one.weight = SUCCESS if one.on_time else slow
-            self.proven.update(names_of(one.key))
+            if one.key not in self._proven_ways:
+                self._proven_ways.add(one.key)
+                self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
         self._lessons.add(one.key.relay, self._lesson(one))

@@ -38,7 +38,8 @@ class Topology:
     def __init__(self, routes: Iterable[Route], learned: Iterable[RouteKey] = ()) -> None:
         """`learned`: routes as they are known once a greeting has told the node.
 
-        `narrow` gives for each route the series of the fewest routes that it is in.
+        `narrow` gives for each route the series of the fewest routes that it is in, `narrowed`
+        for each such series its routes.
         """
         rates = {route.key: 1.0 / route.interval for route in routes}
         keys = [*rates, *(key for key in learned if key not in rates)]
@@ -51,6 +52,9 @@ class Topology:
             key: min(numbers, key=lambda number: len(self.series[number].routes))
             for key, numbers in self.members.items()
         }
+        self.narrowed: dict[int, list[RouteKey]] = defaultdict(list)
+        for key in self.routes:
+            self.narrowed[self.narrow[key]].append(key)
         self._keys = frozenset(keys)
         self._by_name = {name: n for n, one in enumerate(self.series) for name in one.names}
 

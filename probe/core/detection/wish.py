@@ -30,12 +30,14 @@ class Wishes:
         self._baselines = baselines
         self._bursts = Bursts()
         self._routes: frozenset[RouteKey] = frozenset()
+        self._nodes: list[NodeName] = []
         self._throttled: dict[str, float] = {}
         self._turn = 0
 
     def follow(self, routes: Iterable[RouteKey]) -> None:
         """From now on these routes can be probed."""
         self._routes = frozenset(routes)
+        self._nodes = sorted({(key.relay, key.node) for key in self._routes})
 
     def heard(self, relay: str, attempt: Attempt) -> None:
         """A relay has answered: it may say that we are too many."""
@@ -81,17 +83,20 @@ class Wishes:
             newest = self._newest(key, now)
             if newest is not None and newest.slot > self._bursts.began(node):
                 self._bursts.suspect(node, self._turns(asked), self._sibling(asked), now)
-        others = sorted({(key.relay, key.node) for key in self._routes} - heat.keys())
+        others = (node for node in self._nodes if node not in heat)
         return [*sorted(heat, key=lambda node: -heat[node]), *others]
 
     def _suspicious(self, sums: Sums, now: float) -> Iterator[RouteKey]:
         """The routes on which something looks wrong that no incident explains."""
-        for key in self._cases.topology.routes:
-            if sums.nats and self._heat(key, sums) >= self._least_heat(key.relay):
-                yield key
+        for number in sums.alive:
+            for key in self._cases.topology.narrowed.get(number, ()):
+                if sums.nats[number] >= self._least_heat(key.relay):
+                    yield key
+        early = self._history.slow_after / 2
         for one in self._history.submitting.values():
-            dawdling = now - one.since > self._history.limit(one) - self._history.slow_after / 2
-            if one.phase is not None and dawdling and one.key in self._routes:
+            if one.phase is None or now - one.since <= early or one.key not in self._routes:
+                continue
+            if now - one.since > self._history.limit(one) - early:
                 yield one.key
 
     def _heat(self, key: RouteKey, sums: Sums) -> float:
@@ -105,7 +110,7 @@ class Wishes:
 
     def _newest(self, key: RouteKey, now: float) -> Observation | None:
         """The newest probe of a route, if it is one that looks wrong."""
-        for one in reversed(self._history.observations):
+        for one in reversed(self._history.of(key)):
             if one.key == key:
                 weight = self._history.weigh(one, now)
                 if weight is not None:
