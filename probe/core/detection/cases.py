@@ -112,10 +112,13 @@ class Cases:
         return [number for number in numbers if number is not None]
 
     def own(self, case: Case, now: float) -> Iterator[Seen]:
-        """What was seen of a case's routes that can be blamed on it."""
+        """What was seen of a case's routes that can be blamed on it; of very much, the newest."""
+        return self._of(case, self._history.through(self.extent(case), case.since), now)
+
+    def _of(self, case: Case, some: Iterable[Observation], now: float) -> Iterator[Seen]:
         routes = self.extent(case)
-        for one in self._history.through(routes, case.since):
-            if one.spent:
+        for one in some:
+            if one.spent or one.key not in routes:
                 continue
             weight = self._history.blame(one, now)
             if weight is not None and weight.blames & case.blames:
@@ -209,7 +212,7 @@ class Cases:
 
     def end(self, case: Case, now: float) -> None:
         """A case is over: nothing of it counts any more."""
-        for seen in [*self.own(case, now)]:
+        for seen in self._of(case, self._history.since(case.since), now):
             seen.observation.spent = True
         if case is self.tie:
             self.tie = None

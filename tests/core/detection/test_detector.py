@@ -234,3 +234,17 @@ def test_a_bounce_that_says_the_mailbox_is_full_accuses_nobody_else() -> None:
         world.tick(moment + 1.5)
     (incident,) = world.detector.open
     assert (incident.component, incident.faults[0].fault) == (CORP, Fault.FULL)
+
+
+def test_what_a_long_fault_left_behind_does_not_bring_it_back() -> None:
+    world = World()
+    world.follow()
+    for number in range(9000):
+        world.sent(100.0 + number / 50, REFUSED, node=f"n{number % 3 + 1}")
+    world.tick(280.0)
+    world.read(300.0)
+    for number in range(60):
+        world.came(world.sent(300.0 + number, node=f"n{number % 3 + 1}"), 300.0 + number)
+        world.tick(300.5 + number)
+    assert world.named == []
+    assert len({incident.id for incident in world.tick(361.0).incidents}) == 0
