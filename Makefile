@@ -14,7 +14,7 @@ LOCKING := --universal --python-version 3.11 --generate-hashes --no-annotate --n
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 .PHONY: test
 test: $(VENV)/.dev servers ## install all that the tests need, real servers included, and run them all
@@ -27,14 +27,18 @@ test-fast: $(VENV)/.dev ## the tests without the real servers
 
 .PHONY: check
 check: $(VENV)/.dev ## format, lint, types, layering
-	$(BIN)/ruff format --check probe tests
-	$(BIN)/ruff check probe tests
+	$(BIN)/ruff format --check probe tests dashboards deploy
+	$(BIN)/ruff check probe tests dashboards deploy
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract/test_layering.py
 
 .PHONY: demo
 demo: $(VENV)/.demo ## embedded mail servers and prober in one process; ARGS='--scenario NAME'
 	$(BIN)/mailprobe demo $(ARGS)
+
+.PHONY: dashboards
+dashboards: $(VENV)/.dev ## write the dashboards anew from dashboards/source
+	$(BIN)/python -m dashboards.source
 
 .PHONY: bench
 bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the delay, memory
@@ -43,6 +47,14 @@ bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the del
 .PHONY: simulate
 simulate: $(VENV)/.dev ## the detector in simulated worlds: every single fault, thirty days; ARGS='days'
 	$(BIN)/python -m tests.simulation $(ARGS)
+
+.PHONY: rules
+rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
+	$(PYTHON) deploy/prometheus/render.py
+
+.PHONY: bench-detection
+bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'
+	$(BIN)/python -m tests.bench.detection $(ARGS)
 
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
@@ -58,7 +70,10 @@ servers:
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
 	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
 	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound \
-	    /usr/sbin/opendkim=opendkim
+	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus \
+	    /usr/bin/prometheus-alertmanager=prometheus-alertmanager /usr/bin/swaks=swaks \
+	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
+	    /usr/bin/curl=curl
 
 .PHONY: clean
 clean: ## remove what was installed and built here; Debian packages stay

@@ -92,6 +92,7 @@ Host = Annotated[str, PlainValidator(scalar.host), _text()]
 Email = Annotated[str, PlainValidator(scalar.email), _text("^[^@]+@[^@]+$")]
 Endpoint = Annotated[str, PlainValidator(scalar.endpoint), _text()]
 Url = Annotated[str, PlainValidator(scalar.url), _text("^https?://")]
+Link = Annotated[str, PlainValidator(scalar.link), _text("^https?://")]
 CaFile = Annotated[str, PlainValidator(scalar.ca_file), _text()]
 Port = Annotated[
     int,

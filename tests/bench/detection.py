@@ -9,9 +9,12 @@ import argparse
 import os
 import statistics
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -23,7 +26,67 @@ from tests.bench.trial import LATER, Trial, run
 from tests.live.world import World
 
 RUNS = 30
-LANES = 3  # Faults at a time: most of the time is spent waiting.
+FAULTY = 3  # Processes of probers that see a fault at a time;
+WORKING = 6  # the others of these get ready meanwhile.
+TRUE_SHARES = 0.9  # How often the share must be in its interval.
+
+
+@dataclass(slots=True)
+class Series:
+    """What was found out about one kind of fault."""
+
+    case: Case
+    trials: list[Trial] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)  # Why trials could not be made.
+
+    @property
+    def seconds(self) -> list[float]:
+        """Until it was named; what was not counts as if it had been when we gave up."""
+        return [self.case.patience if one.seconds is None else one.seconds for one in self.trials]
+
+    @property
+    def true_shares(self) -> int:
+        """In how many trials the interval of the share contained the truth."""
+        intervals = [one.share for one in self.trials if one.share is not None]
+        true = self.case.share or 0.0
+        return sum(low <= true <= high for low, high in intervals)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether all that is aimed at was reached."""
+        aims = all(value <= aim for _, value, aim in self.aims())
+        return aims and not any(self.blemishes())
+
+    def aims(self) -> Iterator[tuple[str, float, float]]:
+        """What is aimed at: its name, what was measured, the most that it may be."""
+        if self.case.mean is not None:
+            yield "mean", statistics.fmean(self.seconds), self.case.mean
+        if self.case.p95 is not None:
+            yield "p95", quantile(self.seconds, 0.95), self.case.p95
+
+    def blemishes(self) -> Iterator[str]:
+        """What is wrong beside the time that it took."""
+        yield from self.failures
+        if missed := sum(one.missed for one in self.trials):
+            yield f"{missed} times a prober did not answer: the machine is too busy"
+        if never := sum(one.seconds is None for one in self.trials):
+            yield f"{never} times it was not named within {self.case.patience:g} s"
+        wronged = Counter(
+            accused
+            for one in self.trials
+            for accused in {f"{wrong.component.kind} {wrong.fault}" for wrong in one.wronged}
+        )
+        for accused, times in wronged.most_common():
+            yield f"{times} times an innocent was named: {accused}"
+        if self.case.share is not None and self.true_shares < TRUE_SHARES * len(self.trials):
+            yield "the share was too often outside of its interval"
+
+    def remarks(self) -> Iterator[str]:
+        """What is to be said below the table."""
+        yield from self.blemishes()
+        if self.case.share is not None:
+            found = f"{self.true_shares} of {len(self.trials)} times"
+            yield f"{LATER:g} s after the name the share was in its interval {found}"
 
 
 def main() -> None:
@@ -32,100 +95,73 @@ def main() -> None:
     parser.add_argument("faults", nargs="*", choices=[[], *CASES], metavar="FAULT")
     parser.add_argument("--runs", type=int, default=RUNS, help="of each (%(default)s)")
     chosen = parser.parse_args()
-    # Those with most patience first, so that none is left alone at the end.
-    names = sorted(chosen.faults or CASES, key=lambda name: -CASES[name].patience)
     console, began, others = Console(), time.monotonic(), os.getloadavg()[0]
-    found = _replayed(names, chosen.runs, console)
-    console.print(_table({name: found[name] for name in CASES if name in found}))
-    for name, trials in found.items():
-        for remark in _remarks(CASES[name], trials):
-            console.print(f"{CASES[name].about}: {remark}", markup=False)
+    found = _replayed(chosen.faults or list(CASES), chosen.runs, console)
+    console.print(_table(found))
+    for series in found:
+        for remark in series.remarks():
+            console.print(f"{series.case.about}: {remark}.", markup=False)
     console.print(
         f"{chosen.runs} runs each; measured in {time.monotonic() - began:.0f} s, on"
         f" {os.cpu_count()} cores whose load was {others:.1f} before"
     )
-    sys.exit(any(isinstance(trials, Exception) for trials in found.values()))
+    sys.exit(any(series.failures for series in found))
 
 
-def _replayed(
-    names: Sequence[str], runs: int, console: Console
-) -> dict[str, list[Trial] | Exception]:
+def _replayed(names: Sequence[str], runs: int, console: Console) -> list[Series]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with (
-        World() as world,
-        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
-        ThreadPoolExecutor(LANES) as lanes,
-    ):
+    found = {name: Series(CASES[name]) for name in names}
+    turn = threading.Semaphore(FAULTY)
+    with World() as world, Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         servers = Servers(world)
-        tasks = {
-            name: progress.add_task(CASES[name].about, total=runs, start=False) for name in names
-        }
+        tasks = {name: progress.add_task(found[name].case.about, total=runs) for name in names}
 
-        def replay(name: str) -> list[Trial] | Exception:
-            progress.start_task(tasks[name])
+        def replay(name: str, numbers: range) -> None:
+            series = found[name]
             try:
-                return list(
-                    _trials(CASES[name], servers, runs, lambda: progress.advance(tasks[name]))
+                series.trials += run(
+                    series.case,
+                    servers,
+                    numbers,
+                    turn=turn,
+                    ended=lambda: progress.advance(tasks[name]),
                 )
             except Exception as error:
-                console.print_exception()
-                return error
+                series.failures.append(f"{type(error).__name__}: {error}")
 
-        return dict(zip(names, lanes.map(replay, names), strict=True))
-
-
-def _trials(case: Case, servers: Servers, runs: int, ended: Callable[[], None]) -> Iterator[Trial]:
-    for first in range(0, runs, case.at_once):
-        yield from run(case, servers, min(case.at_once, runs - first), ended)
+        with ThreadPoolExecutor(WORKING) as workers:
+            for name, numbers in _parts(names, runs):
+                workers.submit(replay, name, numbers)
+    return list(found.values())
 
 
-def _table(found: dict[str, list[Trial] | Exception]) -> Table:
+def _parts(names: Sequence[str], runs: int) -> Iterator[tuple[str, range]]:
+    """Which trials are made together: some of each fault, and then some more.
+
+    Those with most patience are first, so that none is left alone at the end.
+    """
+    patient = sorted(names, key=lambda name: -CASES[name].patience)
+    for first in range(runs):
+        for name in patient:
+            step = CASES[name].at_once
+            if first % step == 0:
+                yield name, range(first, min(first + step, runs))
+
+
+def _table(found: Sequence[Series]) -> Table:
     table = Table("seconds until it is named", "bound", "mean", "p50", "p95", "aim", "met")
-    for name, trials in found.items():
-        if isinstance(trials, Exception):
-            table.add_row(CASES[name].about, *[""] * 5, "[bold red]failed[/]")
-        else:
-            table.add_row(CASES[name].about, *_row(CASES[name], trials))
+    for series in found:
+        about, seconds = series.case.about, series.seconds
+        if not seconds:
+            table.add_row(about, *[""] * 5, "[bold red]failed[/]")
+            continue
+        figures = statistics.fmean(seconds), quantile(seconds, 0.5), quantile(seconds, 0.95)
+        aims = ", ".join(f"{what} ≤ {aim:g}" for what, _, aim in series.aims())
+        met = "[green]yes[/]" if series.is_met else "[bold red]no[/]"
+        table.add_row(
+            about, *(f"{value:.1f}" for value in (series.case.bound, *figures)), aims, met
+        )
     return table
-
-
-def _row(case: Case, trials: Sequence[Trial]) -> Iterator[str]:
-    # What was not named counts as if it had been at the end: better than not at all.
-    seconds = [case.patience if one.seconds is None else one.seconds for one in trials]
-    mean, p95 = statistics.fmean(seconds), quantile(seconds, 0.95)
-    yield f"{case.bound:.1f}"
-    yield from (f"{value:.1f}" for value in (mean, quantile(seconds, 0.5), p95))
-    aims = [("mean", mean, case.mean), ("p95", p95, case.p95)]
-    yield ", ".join(f"{what} ≤ {aim:g}" for what, _, aim in aims if aim is not None)
-    met = all(value <= aim for _, value, aim in aims if aim is not None)
-    yield "[green]yes[/]" if met and not any(_blemishes(case, trials)) else "[bold red]no[/]"
-
-
-def _blemishes(case: Case, trials: Sequence[Trial]) -> Iterator[str]:
-    if never := sum(one.seconds is None for one in trials):
-        yield f"{never} not named within {case.patience:g} s"
-    wrong = [one for one in trials if one.wronged]
-    if wrong:
-        names = sorted({str(accusation) for one in wrong for accusation in one.wronged})
-        yield f"in {len(wrong)} also named: {', '.join(names)}"
-    if case.share is not None and _true_shares(case, trials) < 0.9 * len(trials):
-        yield "the share is too often wrong"
-
-
-def _remarks(case: Case, trials: list[Trial] | Exception) -> Iterator[str]:
-    if isinstance(trials, Exception):
-        yield str(trials)
-        return
-    yield from _blemishes(case, trials)
-    if case.share is not None:
-        found = _true_shares(case, trials)
-        yield f"{LATER:g} s later the share was in its interval in {found} of {len(trials)}"
-
-
-def _true_shares(case: Case, trials: Sequence[Trial]) -> int:
-    assert case.share is not None
-    intervals = [one.share for one in trials if one.share is not None]
-    return sum(low <= case.share <= high for low, high in intervals)
 
 
 if __name__ == "__main__":

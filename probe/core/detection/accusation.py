@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import assert_never
 
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.case import Case, Details, Seen
 from probe.core.detection.docket import Accusation
-from probe.core.detection.topology import names_of
 from probe.core.incident import MOST_EVIDENCE, Grievance
 from probe.core.model import Relay, Role, RouteKey
 from probe.core.rfc3339 import rfc3339
@@ -28,11 +29,21 @@ def details(
     wall: Callable[[float], float],
 ) -> Details:
     """`others`: all that was seen meanwhile, elsewhere; `wall` gives the Unix time of a moment."""
-    well = _well(others)
+    came = Counter[RouteKey]()
+    failed = set[RouteKey]()
+    for seen in others:
+        if seen.failed:
+            failed.add(seen.observation.key)
+        elif seen.good:
+            came[seen.observation.key] += 1
+    kinds = (Kind.NODE, Kind.MAILBOX) if component.kind is Kind.ROUTE else (component.kind,)
+    siblings = [
+        line for kind in kinds for line in _unaffected(component, _well(kind, came, failed))
+    ]
     return Details(
         evidence=tuple(_lines(failures, now, wall)),
-        unaffected=tuple(_unaffected(component, well))[:_MOST_UNAFFECTED],
-        standby=tuple(_standby(component, well, relays)),
+        unaffected=tuple(siblings[:_MOST_UNAFFECTED]),
+        standby=tuple(_standby(component, _well(Kind.RELAY, came, failed), relays)),
     )
 
 
@@ -80,31 +91,40 @@ def _text(seen: Seen, now: float) -> str:
     return f"no answer for {now - one.since:.0f} s in the phase {one.phase}"
 
 
-def _well(others: Iterable[Seen]) -> dict[Component, int]:
-    """The components that work: how many probes of theirs came on time, where none failed."""
-    came: Counter[RouteKey] = Counter()
-    failed: set[RouteKey] = set()
-    for seen in others:
-        if seen.failed:
-            failed.add(seen.observation.key)
-        elif seen.good:
-            came[seen.observation.key] += 1
+def _well(
+    kind: Kind, came: Mapping[RouteKey, int], failed: AbstractSet[RouteKey]
+) -> dict[Component, int]:
+    """What works of this kind: how many probes of theirs came on time, where none failed."""
     good: Counter[Component] = Counter()
     for key, count in came.items():
-        good.update(dict.fromkeys(names_of(key), count))
-    bad = {name for key in failed for name in names_of(key)}
+        if (name := _on(kind, key)) is not None:
+            good[name] += count
+    bad = {_on(kind, key) for key in failed}
     return {name: good[name] for name in sorted(good) if name not in bad}
+
+
+def _on(kind: Kind, key: RouteKey) -> Component | None:
+    """The component of this kind that a route goes through."""
+    match kind:
+        case Kind.RELAY:
+            return Component(kind, relay=key.relay)
+        case Kind.NODE:
+            return Component(kind, relay=key.relay, node=key.node) if key.node else None
+        case Kind.SENDER:
+            return Component(kind, sender=key.sender)
+        case Kind.MAILBOX:
+            return Component(kind, mailbox=key.mailbox)
+        case Kind.PROBER | Kind.ROUTE:
+            return None
+        case _:
+            assert_never(kind)
 
 
 def _unaffected(accused: Component, well: Mapping[Component, int]) -> Iterator[str]:
     """The siblings of the accused that work."""
     for name, count in well.items():
-        sibling = name.kind is accused.kind and name != accused
-        if name.kind is Kind.NODE and accused.relay:
-            sibling = sibling and name.relay == accused.relay
-        if accused.kind is Kind.ROUTE:
-            sibling = name.kind in (Kind.NODE, Kind.MAILBOX)
-        if sibling and name.kind is not Kind.ROUTE:
+        stranger = name.kind is Kind.NODE and accused.relay and name.relay != accused.relay
+        if name != accused and not stranger:
             probes = "1 probe" if count == 1 else f"{count} probes"
             yield f"{name}: {probes} on time lately"
 
@@ -115,7 +135,7 @@ def _standby(
     for name in well:
         relay = relays.get(name.relay)
         standby = relay is not None and relay.role is Role.STANDBY
-        if name.kind is Kind.RELAY and standby and name.relay != accused.relay:
+        if standby and name.relay != accused.relay:
             yield name.relay
 
 

@@ -20,12 +20,12 @@ from probe.core.detection.observation import DESIGN_SHARE, Observation, Weight
 from probe.core.detection.topology import Topology
 from probe.core.detection.walk import Sums, Walk
 from probe.core.detection.wish import Wishes
-from probe.core.incident import Grievance, Incident
+from probe.core.incident import End, Grievance, Incident
 from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 
 LATELY = 300.0  # s before a fault that is known by itself: what worked then is told, too.
-REMEMBERED = 60.0  # s after a start for which what was known without probes is taken for true.
+REMEMBERED = 60.0  # s after a start for which what nothing is known of yet is taken for true.
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,7 @@ class Detector:
         self._declared: dict[Component, tuple[Named, ...]] = {}
         self._surroundings: dict[Component, tuple[float, Details]] = {}  # And when looked at.
         self._docket = Docket(incidents)
-        self._restored = [*self._docket.open.values()]
-        self._remembered: dict[Component, Incident] = {}  # What was known without any probe.
+        self._remembered = dict(self._docket.open)  # What nothing is known of yet in this run.
         self._forgetting: float | None = None  # When that is forgotten.
         self._cases = Cases(
             self._history,
@@ -113,6 +112,11 @@ class Detector:
             del self._learned[key]
         if gone:
             self._arrange()
+
+    def retire(self, component: Component, now: float) -> None:
+        """It is gone: taken out of DNS, or of the configuration."""
+        self.declare(component, ())
+        self._docket.close(component, End.RETIRED, now)
 
     def _arrange(self) -> None:
         self._topology = Topology(self._routes.values(), self._learned)
@@ -186,9 +190,9 @@ class Detector:
             self._walk.restart()
         if self._forgetting is None:
             self._forgetting = now + REMEMBERED
-            for incident in self._restored:
-                if not self._cases.resume(incident, now):
-                    self._remembered[incident.component] = incident
+        for incident in [*self._remembered.values()]:  # Its routes may only join in a while.
+            if self._cases.resume(incident, now):
+                del self._remembered[incident.component]
         if now >= self._forgetting:
             self._remembered.clear()
 
@@ -204,7 +208,7 @@ class Detector:
             if component in self._declared:
                 del self._remembered[component]
         for component, known in self._remembered.items():
-            yield Accusation(component, known.since, known.faults, known.share)
+            yield Accusation(component, known.since, known.faults, known.share, known.alternatives)
         for component, faults in self._declared.items():
             since = min(one.since for one in faults)
             around = self._around(component, since, now)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -23,7 +24,7 @@ from probe.core.detection.observation import (
     blamed,
 )
 from probe.core.detection.topology import names_of
-from probe.core.model import Attempt, Break, Phase, Probe, Reason
+from probe.core.model import Attempt, Break, Phase, Probe, Reason, RouteKey
 from probe.core.outcome import evidence, reason_of, slowness
 from probe.core.quota import says_full
 from probe.core.record import Bad, Good, Record, Unknown
@@ -31,6 +32,7 @@ from probe.core.sight import Sight
 
 KEPT = 3600.0  # s
 MOST = 20_000  # Observations.
+MOST_OF_A_CASE = 4000  # The newest of them by which one component is looked at.
 SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
 ABNORMAL = 0.001  # The share of mail that is slower than what still counts as on time.
 
@@ -58,7 +60,9 @@ class History:
         self.amended = False  # One that was settled counts otherwise now.
         self.answered = float("-inf")  # When anything outside answered us for the last time.
         self.proven: set[Component] = set()  # All through which a probe has come on time.
+        self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
+        self._by_route: dict[RouteKey, deque[Observation]] = {}
         self._sights = sights
         self._baselines = baselines
         self._lessons = lessons
@@ -75,6 +79,7 @@ class History:
             scheduled=not probe.confirmation,
         )
         self.observations.append(one)
+        self._file(one)
         self._known[probe.sequence] = self.submitting[probe.sequence] = one
 
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
@@ -90,8 +95,9 @@ class History:
         if one is None:
             return
         one.phase = None
-        if learned:
+        if learned and learned != one.key.node:
             one.key = replace(one.key, node=learned)
+            self._file(one)
         if attempt.reply is not None or attempt.broken is Break.REFUSED:
             self.answered = max(self.answered, attempt.ended)
         self._time(one, attempt)
@@ -125,6 +131,7 @@ class History:
                     self._copied(one, sighting.seen)
                 case Returned(bounce):
                     one.report = f"{bounce.status} {bounce.text}".strip()
+                    one.full = says_full(bounce.status)
                 case Judged(verdict):
                     self._judged(one, change.record, verdict)
                 case Vouched(authenticity):
@@ -145,8 +152,24 @@ class History:
         for one in self.observations[:count]:
             self._known.pop(one.sequence, None)
             self.submitting.pop(one.sequence, None)
+            self._unfile(one)
         del self.observations[:count]
         return count
+
+    def of(self, key: RouteKey) -> Sequence[Observation]:
+        """Those of one route, oldest first; some may have gone by another node than it seemed."""
+        return self._by_route.get(key, ())
+
+    def through(self, routes: Iterable[RouteKey], since: float) -> Iterator[Observation]:
+        """Those of these routes that were launched since then, oldest first."""
+        found = [
+            one
+            for key in routes
+            for one in self._by_route.get(key, ())
+            if one.slot >= since and one.key == key
+        ]
+        found.sort(key=lambda one: one.slot)
+        return islice(found, max(0, len(found) - MOST_OF_A_CASE), None)
 
     def since(self, moment: float) -> Iterator[Observation]:
         """Those launched since then, oldest first."""
@@ -207,6 +230,18 @@ class History:
         odds = max(usual, self.fact_odds) if failure.is_fact else usual
         return Weight(failure.blames, odds)
 
+    def _file(self, one: Observation) -> None:
+        self._by_route.setdefault(one.key, deque()).append(one)
+
+    def _unfile(self, one: Observation) -> None:
+        """It is the oldest of its route, or of those that it has been filed under."""
+        for key in {one.key, replace(one.key, node="")}:
+            filed = self._by_route.get(key)
+            while filed and filed[0].slot <= one.slot:
+                filed.popleft()
+            if filed is not None and not filed:
+                del self._by_route[key]
+
     # ---- what follows
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
@@ -218,6 +253,8 @@ class History:
         """It was taken; whether that took too long."""
         for timed in attempt.phases:
             if timed.phase is Phase.QUIT:
+                continue
+            if timed.seconds <= self.slow_after:
                 continue
             normal = self._baselines.normal(one.key.relay, one.key.node, timed.phase)
             if timed.seconds > normal + self.slow_after:
@@ -274,9 +311,11 @@ class History:
     def _judged_bad(self, one: Observation, record: Record, reason: Reason) -> None:
         greeted = one.phase not in _BEFORE_220
         if one.failure is None or reason in (Reason.OVERDUE, Reason.BOUNCED):
-            fault = fault_of(reason, greeted=greeted)
+            full = reason is Reason.BOUNCED and one.full
+            fault = Fault.FULL if full else fault_of(reason, greeted=greeted)
             if fault is not None:
                 blames = EVERYBODY if one.phase is None else blamed(one.phase)
+                blames = MAILBOX_ONLY if full else blames
                 fact = fault in _FACTS
                 words = _words(reason, one, record)
                 local = one.phase in (Phase.DNS, Phase.CONNECT)  # It is still being waited for.
@@ -293,15 +332,20 @@ class History:
         if one.failure is not None:
             one.weight = self._odds(one.failure, one)
         elif one.arrived is not None:
-            one.weight = SUCCESS if one.on_time else None
-            self.proven.update(names_of(one.key))
+            # Of one that a blind mailbox held back it is still known that the relay took it.
+            slow = None if one.dawdled else TAKEN
+            one.weight = SUCCESS if one.on_time else slow
+            if one.key not in self._proven_ways:
+                self._proven_ways.add(one.key)
+                self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
         self._lessons.add(one.key.relay, self._lesson(one))
 
     def _lesson(self, one: Observation) -> Lesson:
         failure, delay = one.failure, None
-        if one.arrived is not None and one.accepted is not None and failure is None:
+        dated = one.on_time or one.dawdled  # Else nobody looked when it came.
+        if dated and one.arrived is not None and one.accepted is not None and failure is None:
             delay = max(0.0, one.arrived - one.accepted)
         judged = one.weight is not None and one.weight is not TAKEN
         failed = failure is not None and not failure.is_fact and failure.blames != MAILBOX_ONLY

@@ -33,7 +33,7 @@ class Naming:
 
     def decide(self, sums: Sums, now: float) -> None:
         """Where there is an alarm, name what explains it, or say that nothing is decided."""
-        if not sums.nats or sums.nats[sums.highest] < self._cases.topology.threshold:
+        if not sums.alive or sums.nats[sums.highest] < self._cases.topology.threshold:
             self.question, self.rivals = None, ()
             if self._cases.tie is not None:
                 self._cases.end(self._cases.tie, now)

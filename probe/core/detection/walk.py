@@ -3,17 +3,26 @@
 Each is a CUSUM (Page 1954): never below 0, so that it starts anew wherever all was well. What is
 still on its way counts by its age, and is counted anew at each look, so that the order of arrival
 cannot matter and nothing is counted twice.
+
+A success takes the same from every sum, down to 0, so that of a row of successes only the number
+matters. Hence a look costs as much as there is that is no success, however many successes came
+after a message that is still missing.
 """
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from probe.core.detection.observation import Observation, Weight
+from probe.core.detection.observation import DESIGN_SHARE, Observation, Weight
 from probe.core.detection.topology import Topology
+from probe.core.model import RouteKey
 
 Weigh = Callable[[Observation], Weight | None]
+
+_SUCCESS = math.log(1.0 - DESIGN_SHARE)  # nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,61 +31,138 @@ class Sums:
 
     nats: list[float]
     onset: list[float]
+    alive: list[int]  # The series whose sum is above 0.
 
     @property
     def highest(self) -> int:
         """The number of the series with the largest sum."""
-        return max(range(len(self.nats)), key=self.nats.__getitem__)
+        return max(self.alive, key=self.nats.__getitem__, default=0)
+
+
+@dataclass(slots=True)
+class _Mark:
+    """An observation that is no success, or not yet."""
+
+    one: Observation
+    key: RouteKey  # As it was when it was entered.
+    weight: Weight | None = None
+    final: bool = False
+
+
+@dataclass(slots=True)
+class _Track:
+    """The sum of one series: what is settled for good, and what came after it, by slots."""
+
+    kinds: int
+    nats: float = 0.0
+    onset: float = 0.0
+    good: list[float] = field(default_factory=list)  # The slots of successes, ascending.
+    marks: list[_Mark] = field(default_factory=list)  # Likewise.
+
+    def sum(self) -> tuple[float, float]:
+        """The sum now, and since when it has been above 0."""
+        nats, onset, counted, final = self.nats, self.onset, 0, 0
+        for place, mark in enumerate(self.marks):
+            before = bisect_left(self.good, mark.one.slot, counted)
+            nats = max(0.0, nats + (before - counted) * _SUCCESS)
+            counted = before
+            if mark.weight is not None and mark.weight.blames & self.kinds:
+                value = mark.weight.nats()
+                if nats <= 0.0 < value:
+                    onset = mark.one.slot
+                nats = max(0.0, nats + value)
+            if mark.final and final == place:
+                final, self.nats, self.onset, settled = place + 1, nats, onset, counted
+        if final:
+            del self.marks[:final]
+            del self.good[:settled]
+            counted -= settled
+        nats = max(0.0, nats + (len(self.good) - counted) * _SUCCESS)
+        if not self.marks:
+            self.nats, self.onset = nats, onset
+            self.good.clear()
+        return nats, onset
 
 
 class Walk:
-    """Keeps the sums of the prefix in which everything is settled."""
+    """Keeps the sums, and what may still change them."""
 
     def __init__(self) -> None:
-        self._done = 0  # Observations of the prefix.
-        self._nats: list[float] = []
-        self._onset: list[float] = []
+        self._entered = 0  # So many observations are in the tracks, or have gone through them.
+        self._open: list[_Mark] = []
+        self._tracks: dict[int, _Track] = {}
 
     def restart(self) -> None:
-        """Forget the prefix: another topology is in force, or observations count otherwise."""
-        self._done = 0
-        self._nats = []
+        """Count all anew: another topology is in force, or observations count otherwise."""
+        self._entered = 0
+        self._open.clear()
+        self._tracks.clear()
 
     def dropped(self, count: int) -> None:
         """So many observations at the beginning are gone; what they added stays."""
-        self._done = max(0, self._done - count)
+        self._entered = max(0, self._entered - count)
 
     def on(self, observations: Sequence[Observation], topology: Topology, *, weigh: Weigh) -> Sums:
         """The sums now. `weigh` says what an observation counts, or None for nothing."""
-        if len(self._nats) != len(topology.series):
-            self._nats = [0.0] * len(topology.series)
-            self._onset = [0.0] * len(topology.series)
-        while self._done < len(observations) and observations[self._done].settled:
-            one = observations[self._done]
-            _step(self._nats, self._onset, one, topology=topology, weight=weigh(one))
-            self._done += 1
-        nats, onset = [*self._nats], [*self._onset]
-        for number in range(self._done, len(observations)):
-            one = observations[number]
-            _step(nats, onset, one, topology=topology, weight=weigh(one))
-        return Sums(nats, onset)
+        for number in range(self._entered, len(observations)):
+            mark = _Mark(observations[number], observations[number].key)
+            if mark.one.settled and not _fails(weigh(mark.one)):
+                self._succeed(mark.one, weigh(mark.one), topology)
+                continue
+            self._enter(mark, topology)
+            self._open.append(mark)
+        self._entered = len(observations)
+        self._open = [mark for mark in self._open if not self._settles(mark, topology, weigh)]
+        sums = Sums([0.0] * len(topology.series), [0.0] * len(topology.series), [])
+        for number, track in [*self._tracks.items()]:
+            sums.nats[number], sums.onset[number] = track.sum()
+            if sums.nats[number] > 0.0:
+                sums.alive.append(number)
+            elif not track.marks:
+                del self._tracks[number]
+        return sums
+
+    def _enter(self, mark: _Mark, topology: Topology) -> None:
+        for number in topology.members.get(mark.key, ()):
+            track = self._tracks.get(number)
+            if track is None:
+                track = self._tracks[number] = _Track(topology.series[number].kinds)
+            insort(track.marks, mark, key=_slot)
+
+    def _leave(self, mark: _Mark, topology: Topology) -> None:
+        for number in topology.members.get(mark.key, ()):
+            if (track := self._tracks.get(number)) is not None:
+                track.marks = [other for other in track.marks if other is not mark]
+
+    def _settles(self, mark: _Mark, topology: Topology, weigh: Weigh) -> bool:
+        """Bring a mark up to date; whether nothing changes it any more."""
+        one = mark.one
+        if one.key != mark.key:  # Its greeting has told the node.
+            self._leave(mark, topology)
+            mark.key = one.key
+            self._enter(mark, topology)
+        mark.weight = weigh(one)
+        if not one.settled:
+            return False
+        if _fails(mark.weight):
+            mark.final = True
+        else:
+            self._leave(mark, topology)
+            self._succeed(one, mark.weight, topology)
+        return True
+
+    def _succeed(self, one: Observation, weight: Weight | None, topology: Topology) -> None:
+        if weight is None:
+            return
+        for number in topology.members.get(one.key, ()):
+            track = self._tracks.get(number)
+            if track is not None and weight.blames & track.kinds:
+                insort(track.good, one.slot)
 
 
-def _step(
-    nats: list[float],
-    onset: list[float],
-    one: Observation,
-    *,
-    topology: Topology,
-    weight: Weight | None,
-) -> None:
-    if weight is None:
-        return
-    value = weight.nats()
-    for number in topology.members.get(one.key, ()):
-        if not weight.blames & topology.series[number].kinds:
-            continue
-        before = nats[number]
-        if before <= 0.0 < value:
-            onset[number] = one.slot
-        nats[number] = max(0.0, before + value)
+def _fails(weight: Weight | None) -> bool:
+    return weight is not None and weight.odds > 0.0
+
+
+def _slot(mark: _Mark) -> float:
+    return mark.one.slot

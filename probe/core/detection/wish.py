@@ -30,12 +30,14 @@ class Wishes:
         self._baselines = baselines
         self._bursts = Bursts()
         self._routes: frozenset[RouteKey] = frozenset()
+        self._nodes: list[NodeName] = []
         self._throttled: dict[str, float] = {}
         self._turn = 0
 
     def follow(self, routes: Iterable[RouteKey]) -> None:
         """From now on these routes can be probed."""
         self._routes = frozenset(routes)
+        self._nodes = sorted({(key.relay, key.node) for key in self._routes})
 
     def heard(self, relay: str, attempt: Attempt) -> None:
         """A relay has answered: it may say that we are too many."""
@@ -81,23 +83,37 @@ class Wishes:
             newest = self._newest(key, now)
             if newest is not None and newest.slot > self._bursts.began(node):
                 self._bursts.suspect(node, self._turns(asked), self._sibling(asked), now)
-        others = sorted({(key.relay, key.node) for key in self._routes} - heat.keys())
+        others = (node for node in self._nodes if node not in heat)
         return [*sorted(heat, key=lambda node: -heat[node]), *others]
 
     def _suspicious(self, sums: Sums, now: float) -> Iterator[RouteKey]:
         """The routes on which something looks wrong that no incident explains."""
-        for key in self._cases.topology.routes:
-            if sums.nats and self._heat(key, sums) >= self._least_heat(key.relay):
-                yield key
+        for number in sums.alive:
+            for key in self._cases.topology.narrowed.get(number, ()):
+                if sums.nats[number] < self._least_heat(key.relay):
+                    continue
+                if number == self._cases.topology.narrow[key] or self._is_early(key, now):
+                    yield key
+        early = self._history.slow_after / 2
         for one in self._history.submitting.values():
-            dawdling = now - one.since > self._history.limit(one) - self._history.slow_after / 2
-            if one.phase is not None and dawdling and one.key in self._routes:
+            if one.phase is None or now - one.since <= early or one.key not in self._routes:
+                continue
+            if now - one.since > self._history.limit(one) - early:
                 yield one.key
 
+    def _is_early(self, key: RouteKey, now: float) -> bool:
+        """Whether the newest of this route failed where no route is to blame, but its node."""
+        newest = self._newest(key, now)
+        weight = None if newest is None else self._history.weigh(newest, now)
+        narrow = self._cases.topology.series[self._cases.topology.narrow[key]]
+        return weight is not None and not weight.blames & narrow.kinds
+
     def _heat(self, key: RouteKey, sums: Sums) -> float:
-        """The sum of the narrowest series of this route (nats)."""
-        narrow = self._cases.topology.narrow.get(key)
-        return 0.0 if narrow is None else sums.nats[narrow]
+        """The sum of the narrowest series of this route, or of its node (nats)."""
+        topology = self._cases.topology
+        if key not in topology.narrow:
+            return 0.0
+        return max(sums.nats[topology.narrow[key]], sums.nats[topology.side[key]])
 
     def _least_heat(self, relay: str) -> float:
         failure = 1.0 - DESIGN_SHARE + DESIGN_SHARE / self._baselines.failing_share(relay)
@@ -105,7 +121,7 @@ class Wishes:
 
     def _newest(self, key: RouteKey, now: float) -> Observation | None:
         """The newest probe of a route, if it is one that looks wrong."""
-        for one in reversed(self._history.observations):
+        for one in reversed(self._history.of(key)):
             if one.key == key:
                 weight = self._history.weigh(one, now)
                 if weight is not None:

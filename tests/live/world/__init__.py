@@ -14,6 +14,7 @@ from tests.live.world.nsd import Nsd
 from tests.live.world.opendkim import OpenDkim, SigningKey
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
+from tests.live.world.prometheus import Prometheus
 from tests.live.world.proxy import Address, Network, Proxy
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
 from tests.live.world.sink import RefusingSink
@@ -33,6 +34,7 @@ __all__ = [
     "OpenDkim",
     "Pool",
     "Postfix",
+    "Prometheus",
     "Proxy",
     "RefusingSink",
     "Server",
