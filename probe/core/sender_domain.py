@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from probe.core.records.check import DomainPlan
+from probe.core.records.check import CheckKind, DomainPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,15 @@ def domain_plans(
         )
         for domain in sorted({one.domain for one in checked})
     }
+
+
+def affected(before: DomainPlan, after: DomainPlan) -> frozenset[CheckKind]:
+    """The checks that another plan makes anew: new selectors are no reason to ask blocklists."""
+    if before == after:
+        return frozenset()
+    if replace(before, selectors=after.selectors) == after:
+        return frozenset({CheckKind.DKIM, CheckKind.NS})
+    return frozenset(CheckKind)
 
 
 def asked_lists(

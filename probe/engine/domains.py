@@ -16,7 +16,7 @@ from probe.core.records.account import remarks
 from probe.core.records.check import CheckKind, DomainPlan
 from probe.core.records.history import Courses, DnsFault, changes, faults, suspects
 from probe.core.records.timetable import DnsTimes, confirming_run, first_run, next_run
-from probe.core.sender_domain import SenderDomain, domain_plans
+from probe.core.sender_domain import SenderDomain, affected, domain_plans
 from probe.core.status import DomainStatus
 from probe.engine.domain_book import DomainBook
 from probe.engine.supervisor import Beat
@@ -155,8 +155,8 @@ class Domains:
             if before is None:
                 self._book.add(domain)
                 self._due[domain] = dict.fromkeys(CheckKind, first_run(domain, self._times, now))
-            elif before != plan:
-                self._due[domain] = dict.fromkeys(CheckKind, now)
+            else:
+                self._due[domain] |= dict.fromkeys(affected(before, plan), now)
             for kind, due in self._due[domain].items():  # An interval may have become shorter.
                 self._due[domain][kind] = min(due, now + self._times.of(kind))
 
@@ -188,7 +188,7 @@ class Domains:
 
     def _rest(self, plan: DomainPlan, kind: CheckKind) -> None:
         """When it is due again; at once where there is another plan by now."""
-        if self._plans[plan.domain] != plan:
+        if kind in affected(plan, self._plans[plan.domain]):
             return
         now, interval = self._clock.now(), self._times.of(kind)
         due = next_run(plan.domain, interval, self._due[plan.domain][kind])

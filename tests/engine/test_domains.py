@@ -181,6 +181,7 @@ async def test_a_selector_that_is_new_in_the_mail_is_looked_at_at_once() -> None
         await world.clock.advance(6.0)
         assert world.dns.plans[-1].selectors == ("s1", "s2")
         assert world.dns.when("shop.example", CheckKind.DKIM)[-1] <= 106.0
+        assert len(world.dns.when("shop.example", CheckKind.DNSBL)) == 1
 
 
 async def test_a_check_that_does_not_end_holds_up_no_other() -> None:
