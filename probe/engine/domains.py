@@ -16,7 +16,7 @@ from probe.core.records.account import remarks
 from probe.core.records.check import CheckKind, DomainPlan
 from probe.core.records.history import Courses, DnsFault, changes, faults, suspects
 from probe.core.records.timetable import DnsTimes, confirming_run, first_run, next_run
-from probe.core.sender_domain import SenderDomain, affected, domain_plans
+from probe.core.sender_domain import SenderDomain, affected, concerning, domain_plans
 from probe.core.status import DomainStatus
 from probe.engine.domain_book import DomainBook
 from probe.engine.supervisor import Beat
@@ -71,8 +71,9 @@ class Domains:
 
     def courses(self, sender: str) -> Courses:
         """How the checks of a sender's domain went so far; nothing where it is not checked."""
-        domain = next((o.domain for o in self._origins if o.sender == sender and o.checked), "")
-        return self._book.courses(domain)
+        found = (one for one in self._origins if one.sender == sender and one.checked)
+        origin = next(found, None)
+        return {} if origin is None else concerning(origin, self._book.courses(origin.domain))
 
     def faults(self, sender: str) -> tuple[DnsFault, ...]:
         """What was well of a sender's domain, and is not, the oldest first."""
