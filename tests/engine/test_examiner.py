@@ -172,6 +172,18 @@ async def test_the_servers_of_a_top_level_are_not_those_of_a_domain(
     )
 
 
+class Dark(Zone):
+    """DNS that cannot say who the mail servers are."""
+
+    async def ask(self, question: Question) -> Answer:
+        return Answer(question, Reply.FAILED, detail="SERVFAIL")
+
+
+async def test_without_mail_servers_nothing_is_known_of_their_certificates() -> None:
+    found = await examiner(Dark()).inspect(DomainPlan("shop.test"), frozenset({CheckKind.DANE}))
+    assert [check.state for check in found.checks] == [CheckState.ERROR]
+
+
 class Stumbling(Stub):
     """Has a defect."""
 
