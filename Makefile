@@ -27,8 +27,8 @@ test-fast: $(VENV)/.dev ## the tests without the real servers
 
 .PHONY: check
 check: $(VENV)/.dev ## format, lint, types, layering
-	$(BIN)/ruff format --check probe tests dashboards
-	$(BIN)/ruff check probe tests dashboards
+	$(BIN)/ruff format --check probe tests dashboards deploy
+	$(BIN)/ruff check probe tests dashboards deploy
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract/test_layering.py
 
@@ -48,6 +48,10 @@ bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the del
 simulate: $(VENV)/.dev ## the detector in simulated worlds: every single fault, thirty days; ARGS='days'
 	$(BIN)/python -m tests.simulation $(ARGS)
 
+.PHONY: rules
+rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
+	$(PYTHON) deploy/prometheus/render.py
+
 .PHONY: bench-detection
 bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'
 	$(BIN)/python -m tests.bench.detection $(ARGS)
@@ -66,7 +70,8 @@ servers:
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
 	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
 	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound \
-	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus /usr/bin/swaks=swaks \
+	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus \
+	    /usr/bin/prometheus-alertmanager=prometheus-alertmanager /usr/bin/swaks=swaks \
 	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
 	    /usr/bin/curl=curl
 

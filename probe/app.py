@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from probe.app_domains import SenderWatch
+from probe.app_heartbeat import Pulse
 from probe.app_reload import Again, InForce, Reloader
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
@@ -135,6 +136,7 @@ class _Prober:
             roster=self._roster,
             diagnostician=self._diagnostician,
             senders=self._senders,
+            pulse=Pulse(self._ground, self._roster, self._supervisor),
             again=again,
             in_force=in_force,
         )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from probe.app_domains import SenderWatch
+from probe.app_heartbeat import Pulse
 from probe.app_mailbox import Watch
 from probe.app_setup import Ground, Setup, folders
 from probe.config import ConfigError, Settings, needs_restart
@@ -42,6 +43,7 @@ class Reloader:
         roster: Roster,
         diagnostician: Diagnostician,
         senders: SenderWatch,
+        pulse: Pulse,
         again: Again | None,
         in_force: InForce,
     ) -> None:
@@ -53,6 +55,7 @@ class Reloader:
         self._roster = roster
         self._diagnostician = diagnostician
         self._senders = senders
+        self._pulse = pulse
         self._again = again
         self._in_force = in_force
         self._inspector = self._make_inspector(None)
@@ -80,6 +83,7 @@ class Reloader:
         self._watch = Watch(crew, self._desk, self._ground)
         self._inspect()
         self._watch.follow(self._setup)
+        self._pulse.follow(self._setup.settings, crew)
 
     async def listen(self, hangup: asyncio.Event) -> None:
         """Reload whenever we are told to."""
@@ -128,6 +132,7 @@ class Reloader:
         self._diagnostician.follow(setup.configured)
         self._forget(former)
         self.announce()
+        self._pulse.follow(setup.settings, self._crew)
         setup.guard(self._web)
         self._in_force(setup.settings)
 

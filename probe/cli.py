@@ -172,6 +172,11 @@ def _add_config(commands: Commands) -> None:
     parts = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
     check = _add_command(parts, "check", "every error of a file at once")
     check.add_argument("config", nargs="?", metavar="FILE", help=_CONFIG_HELP)
+    check.add_argument(
+        "--alertmanager",
+        metavar="FILE",
+        help="its configuration: refuses an e-mail receiver that sends through a probed relay",
+    )
     check.set_defaults(command=_check_config)
     _add_command(parts, "example", "a file with comments").set_defaults(command=_example)
     _add_command(parts, "schema", "the JSON Schema of the file").set_defaults(command=_schema)
@@ -294,6 +299,8 @@ def _check_config(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         return _UNUSABLE
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    if arguments.alertmanager and not _may_tell(settings, arguments.alertmanager):
+        return _UNUSABLE
     counts = ", ".join(
         _counted(number, word)
         for number, word in (
@@ -305,6 +312,19 @@ def _check_config(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
     )
     print(f"{settings.source} is good: {counts}")
     return _GOOD
+
+
+def _may_tell(settings: Settings, path: str) -> bool:
+    """Whether Alertmanager can tell of broken mail; what is wrong is told."""
+    from probe.cli_alertmanager import wrong_receivers
+    from probe.config import ConfigError
+
+    try:
+        problems = wrong_receivers(settings, path)
+    except ConfigError as error:
+        problems = error.problems
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
+    return not problems
 
 
 def _example(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

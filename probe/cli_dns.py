@@ -16,7 +16,7 @@ from rich.text import Text
 from probe.app_dns import inspect
 from probe.cli_text import printable
 from probe.core.records.check import Check, CheckState, DomainPlan, overall
-from probe.core.records.name import canonical
+from probe.core.records.name import canonical, sending_address
 from probe.core.records.report import exit_code, report
 
 _COLOURS = {
@@ -34,7 +34,7 @@ def plan(arguments: argparse.Namespace) -> DomainPlan:
     return DomainPlan(
         domain=canonical(arguments.domain),
         selectors=tuple(dict.fromkeys(map(canonical, arguments.selector))),
-        egress_ips=tuple(dict.fromkeys(str(ipaddress.ip_address(ip)) for ip in arguments.ip)),
+        egress_ips=tuple(dict.fromkeys(map(sending_address, arguments.ip))),
         helo=canonical(arguments.helo) if arguments.helo else "",
         expect_includes=tuple(dict.fromkeys(map(canonical, arguments.expect_include))),
         dnsbls=tuple(dict.fromkeys(map(canonical, arguments.dnsbl))),

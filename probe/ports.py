@@ -226,6 +226,13 @@ class Remembered:
     notes: dict[tuple[str, str], str] = field(default_factory=dict)  # By topic and name.
 
 
+class Pulse(Protocol):
+    """Somebody outside who waits for our heartbeat, and raises the alarm when it stops."""
+
+    async def beat(self) -> str:
+        """Call once, within a bounded time; what went wrong, or nothing. Never raises."""
+
+
 class Journal(Protocol):
     """What survives us. Methods without await queue a write; order is kept.
 

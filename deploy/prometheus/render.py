@@ -44,7 +44,9 @@ def _lines(template: str, urls: dict[str, str], phrases: dict[str, str]) -> Iter
         if match := _LINKS.match(line):
             board, *labels = match[2].split()
             variables = "&".join(map(_variable, ("job", "instance", *labels)))
-            yield LINKS.format(indent=match[1], alert=alert, board=board, variables=variables, **urls)
+            yield LINKS.format(
+                indent=match[1], alert=alert, board=board, variables=variables, **urls
+            )
         else:
             yield _phrased(line, phrases) + "\n"
 
@@ -61,7 +63,7 @@ def _phrased(line: str, phrases: dict[str, str]) -> str:
 
 
 def _pairs(path: Path) -> dict[str, str]:
-    """The lines `NAME = TEXT` of a file; those that begin with a space go on with the one before."""
+    """The lines `NAME = TEXT` of a file; one that begins with a space goes on with that before."""
     pairs: dict[str, str] = {}
     name = ""
     for line in path.read_text(encoding="utf-8").splitlines():

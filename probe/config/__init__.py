@@ -3,6 +3,7 @@
 pydantic and ruamel.yaml are not seen outside of this package.
 """
 
+from probe.config.alertmanager import EmailReceiver, email_receivers
 from probe.config.example import example
 from probe.config.load import load
 from probe.config.plan import Plan
@@ -15,12 +16,14 @@ from probe.config.settings import Settings
 
 __all__ = [
     "ConfigError",
+    "EmailReceiver",
     "FileSecret",
     "LiteralSecret",
     "Plan",
     "Problem",
     "Settings",
     "duration",
+    "email_receivers",
     "example",
     "load",
     "needs_restart",

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from probe.config.detection import Detection
+from probe.config.heartbeat import Heartbeat
 from probe.config.kind import (
     Auth,
     CaFile,
@@ -298,7 +299,7 @@ class File(BaseSettings):
         json_schema_extra={"required": ["tag_key", "relays", "senders", "mailboxes"]},
     )
 
-    later: ClassVar[frozenset[str]] = frozenset({"heartbeat", "flows", "limits", "api"})
+    later: ClassVar[frozenset[str]] = frozenset({"flows", "limits", "api"})
 
     instance: Instance | None = Field(
         default=None,
@@ -338,6 +339,11 @@ class File(BaseSettings):
     )
     dns: Dns = Field(
         default_factory=Dns, description="How the DNS of the senders' domains is checked."
+    )
+    heartbeat: Heartbeat | None = Field(
+        default=None,
+        description="Who is called while the prober truly works: its loops turn, and submissions"
+        " come to an end. By default nobody.",
     )
     relays: dict[Name, Relay] = Field(
         default_factory=dict,

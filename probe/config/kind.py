@@ -11,6 +11,7 @@ from probe.config import scalar
 from probe.config.secret import secret
 from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
 from probe.core.node_plan import IpVersion
+from probe.core.records.name import sending_address
 from probe.ports import Secret
 
 _DAY = 86400.0
@@ -57,7 +58,7 @@ def _selectors(value: object) -> tuple[str, ...]:
 
 
 def _ips(value: object) -> tuple[str, ...]:
-    return scalar.listed(value, scalar.ip)
+    return scalar.listed(value, lambda each: sending_address(scalar.ip(each)))
 
 
 def _text(pattern: str = "") -> WithJsonSchema:
@@ -91,6 +92,7 @@ Host = Annotated[str, PlainValidator(scalar.host), _text()]
 Email = Annotated[str, PlainValidator(scalar.email), _text("^[^@]+@[^@]+$")]
 Endpoint = Annotated[str, PlainValidator(scalar.endpoint), _text()]
 Url = Annotated[str, PlainValidator(scalar.url), _text("^https?://")]
+Link = Annotated[str, PlainValidator(scalar.link), _text("^https?://")]
 CaFile = Annotated[str, PlainValidator(scalar.ca_file), _text()]
 Port = Annotated[
     int,

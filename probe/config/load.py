@@ -17,7 +17,7 @@ from probe.config.validation import validated
 
 def load(path: str, environ: Mapping[str, str]) -> Settings:
     """What the file and the variables say. Raises ConfigError, which holds no secret."""
-    document = _read(path)
+    document = read(path)
     variables = environment(environ)
     tree = merged(variables.tree, document.tree)
     directory = tree.get("secrets_dir")
@@ -42,7 +42,7 @@ def _additions(variables: Layer, document: Document) -> Iterator[str]:
             yield f"{name}: adds {dotted(path[:2])}, which the file does not have"
 
 
-def _read(path: str) -> Document:
+def read(path: str) -> Document:
     """The file as a document. Raises ConfigError."""
     problem: Problem
     try:

@@ -236,6 +236,16 @@ def url(value: object) -> str:
     return text.rstrip("/")
 
 
+def link(value: object) -> str:
+    """A URL that is called as it is."""
+    text = single(value)
+    found = re.fullmatch(r"https?://(?P<where>[^/?#@\\ ]+)([/?][!-~]*)?", text)
+    if found is None or "#" in text:
+        raise ValueError("must be a URL such as https://switch.example/0f3c")
+    endpoint(found["where"], default_port=443)
+    return text
+
+
 def nameserver(value: object) -> str:
     """HOST:PORT of a DNS server."""
     return endpoint(value, default_port=53)

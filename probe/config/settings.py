@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from probe.config import file as typed
 from probe.config import plan
+from probe.config.heartbeat import Heartbeat
 from probe.config.plan import Combination, Plan
 from probe.config.scalar import domain
 from probe.core.allowance import NO_LIMITS, Limits, RelayLimits
@@ -49,6 +50,7 @@ class Settings:
     imap_passwords: Mapping[str, Secret]  # By mailbox.
     slow_after: float = 5.0  # s over its normal from which on an SMTP phase is slow.
     settle: float = 600.0  # s that relays may need to come back to a mailbox.
+    heartbeat: tuple[str, float] | None = None  # URL and interval (s).
     warnings: tuple[str, ...] = ()
 
     @property
@@ -97,6 +99,7 @@ def settings(source: str, file: typed.File, warnings: tuple[str, ...]) -> Settin
         imap_passwords={name: box.imap.password for name, box in file.mailboxes.items()},
         slow_after=file.detection.slow_after,
         settle=file.detection.settle,
+        heartbeat=_heartbeat(file.heartbeat),
         warnings=warnings,
     )
 
@@ -107,6 +110,10 @@ def _login(given: typed.BasicAuth | None) -> tuple[str, Secret] | None:
 
 def _certificate(given: typed.WebTls | None) -> tuple[str, str] | None:
     return None if given is None else (given.cert_file, given.key_file)
+
+
+def _heartbeat(given: Heartbeat | None) -> tuple[str, float] | None:
+    return None if given is None else (given.url, given.interval)
 
 
 def short_name(host: str) -> str:

@@ -59,6 +59,7 @@ class Books:
         self.ledger = ledger
         self.detector = detector or Detector(ledger.sights, Baselines())
         self.histories: dict[RouteKey, History] = {}
+        self.ended = clock.now()  # When a submission last came to its end, well or not.
         self._began: dict[RouteKey, float] = {}
         self._journal = journal
         self._metrics = metrics
@@ -97,6 +98,7 @@ class Books:
         self, sequence: int, attempt: Attempt, *, learned: str, put_off: bool = False
     ) -> None:
         """A submission has ended; one that was put off, as a stranger's, says nothing."""
+        self.ended = self._clock.now()
         changes = self.ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
         self.post(changes)
         if put_off:

@@ -180,7 +180,7 @@ class Domains:
             self._busy.discard((plan.domain, kind))
         if plan.domain not in self._plans:
             return  # It is not configured any more.
-        self._book.take_in(plan, kind, found)
+        self._book.take_in(plan, kind, found, used=self._selectors(plan.domain))
         if kind is CheckKind.DNSBL:
             self._book.show_lists(self._plans.values())
         self._declare_all()
@@ -195,5 +195,5 @@ class Domains:
         if due <= now:  # It took too long, or we did not run.
             due = next_run(plan.domain, interval, now)
         if kind in suspects(self._book.courses(plan.domain)):
-            due = min(due, confirming_run(interval, now))
+            due = min(due, confirming_run(kind, interval, now))
         self._due[plan.domain][kind] = due

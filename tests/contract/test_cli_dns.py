@@ -16,6 +16,7 @@ from tests.contract.test_cli import mailprobe
         (["a b"], "'a b' is not the name of a domain"),
         (["192.0.2.1"], "is not the name of a domain"),
         (["shop.test", "--ip", "192.0.2"], "'192.0.2' does not appear to be an IPv4 or IPv6"),
+        (["shop.test", "--ip", "fe80::1%eth0"], "leave out the %"),
         (["shop.test", "--selector", "a..b"], "'a..b' is not the name"),
         (["shop.test", "--dnsbl", "x y"], "'x y' is not the name"),
         (["shop.test", "--helo", "-"], "'-' is not the name"),

@@ -431,7 +431,7 @@ def test_another_variable_of_ours_is_a_warning(tmp_path: Path, name: str, said: 
         ("RELAYS__POL__PASSWORD", "relays.pol.host: is missing"),
         ("RELAYS__POOL__LIMITS__PER_DAY",
          "relays.pool.limits.per_day: must be a whole number from 1 on"),
-        ("HEARTBEAT__URL", "heartbeat.url: is not available in this version"),
+        ("HEARTBEAT__URL", "heartbeat.url: must be a URL such as https://switch.example/0f3c"),
         ("ROUTES__0__RELAY", "routes.0.relay: a variable cannot reach into a list: use the file"),
         ("RESOLVERS", "resolvers: must be a list"),
         ("INSTANCE", "instance: must be at most 64 letters, digits, '.', '_' and '-'"),

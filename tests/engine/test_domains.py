@@ -124,6 +124,19 @@ async def test_what_was_well_and_fails_is_named_within_one_interval() -> None:
         assert world.named == {"shop": ()}
 
 
+async def test_name_servers_are_given_time_to_take_over_a_change() -> None:
+    world = World()
+    async with world.running():
+        await world.clock.advance(100.0)
+        world.dns.states["shop.example", CheckKind.NS] = CheckState.FAIL
+        while world.metrics.count("checked", "shop.example", "ns", "fail") == 0:
+            await world.clock.advance(1.0)
+        await world.clock.advance(200.0)
+        assert world.faults() == []
+        await world.clock.advance(100.0)
+        assert world.faults() == [CheckKind.NS]
+
+
 async def test_what_was_never_well_is_no_fault() -> None:
     world = World()
     world.dns.states["shop.example", CheckKind.DMARC] = CheckState.FAIL

@@ -1,0 +1,147 @@
+"""Alertmanager's configuration: where pages go, and that they do not go by the mail we probe."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from probe.cli import main
+from tests.dns_server import records, scripted_dns
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
+OURS = """\
+instance: fra1
+tag_key: sixteen characters
+resolvers: ["RESOLVER"]
+relays: {pool: {host: smtp.corp.example, nodes: [n1=192.0.2.11]}}
+senders: {shop: {address: probe@shop.example}}
+mailboxes:
+  corp:
+    address: probe@corp.example
+    imap: {host: imap.corp.example, username: probe, password: secret}
+"""
+THEIRS = """\
+global: {smtp_smarthost: 'GLOBAL', smtp_from: a@corp.example}
+x-mail: &mail {to: b@corp.example, require_tls: true}
+route: {receiver: pager}
+receivers:
+  - name: pager
+    webhook_configs: [{url: 'http://x.example'}]
+  - name: people
+    email_configs:
+      - <<: *mail
+        ENTRY
+"""
+
+
+async def check(tmp_path: Path, theirs: Path | str) -> int:
+    """The exit code; `alias.example` is another name of the relay's node."""
+    ours = tmp_path / "mailprobe.yaml"
+    async with scripted_dns() as dns:
+        alias = records("alias.example 60 A 192.0.2.11")
+        dns.script("alias.example", a=alias, aaaa=records())
+        ours.write_text(OURS.replace("RESOLVER", dns.address))
+        command = ["config", "check", str(ours), "--alertmanager", str(theirs)]
+        return await asyncio.to_thread(main, command)
+
+
+def written(tmp_path: Path, common: str, own: str) -> Path:
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(THEIRS.replace("GLOBAL", common).replace("ENTRY", own))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("common", "own"),
+    [
+        ("smtp.corp.example:587", "text: ''"),
+        ("SMTP.corp.example.:25", "text: ''"),
+        ("other.example:25", "smarthost: 'smtp.corp.example:2525'"),
+        ("other.example:25", "smarthost: '192.0.2.11:25'"),
+        ("192.0.2.11:25", "text: ''"),
+        ("alias.example:25", "text: ''"),
+    ],
+)
+async def test_mail_through_a_probed_relay_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], common: str, own: str
+) -> None:
+    assert await check(tmp_path, written(tmp_path, common, own)) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/alertmanager.yml:9: receiver 'people' sends its mail through" in said
+    assert "relay 'pool'" in said
+
+
+@pytest.mark.parametrize(
+    ("common", "own"),
+    [
+        ("mail.elsewhere.example:587", "text: ''"),
+        ("smtp.corp.example:587", "smarthost: '198.51.100.1:25'"),
+        ("198.51.100.1:25", "text: ''"),
+    ],
+)
+async def test_mail_through_another_server_is_fine(tmp_path: Path, common: str, own: str) -> None:
+    assert await check(tmp_path, written(tmp_path, common, own)) == 0
+
+
+async def test_a_file_that_is_not_there_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await check(tmp_path, "/no/file") == 2
+    assert "/no/file: cannot be read" in capsys.readouterr().err
+
+
+async def test_ours_sends_no_mail_at_all(tmp_path: Path) -> None:
+    assert await check(tmp_path, SHIPPED) == 0
+
+
+# ---- what ships
+
+
+def amtool(*arguments: str) -> str:
+    assert shutil.which("amtool"), "amtool is missing: `make test` installs it"
+    end = subprocess.run(["amtool", *arguments], capture_output=True, text=True, timeout=30)
+    assert end.returncode == 0, end.stdout + end.stderr
+    return end.stdout
+
+
+def test_alertmanager_takes_it() -> None:
+    assert "FAILED" not in amtool("check-config", str(SHIPPED))
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        (["alertname=MailProbeWatchdog", "severity=info"], "dead-mans-switch"),
+        (["alertname=MailProbeNodeAtFault", "severity=critical"], "page-office,page-on-call"),
+        (["alertname=MailProbeDown", "severity=critical"], "page-office,page-on-call"),
+        (["alertname=MailProbeLost", "severity=warning"], "tickets"),
+        (["alertname=MailProbeBacklogDraining", "severity=info"], "nobody"),
+    ],
+)
+def test_who_is_told(labels: list[str], receivers: str) -> None:
+    amtool(
+        "config",
+        "routes",
+        "test",
+        f"--config.file={SHIPPED}",
+        f"--verify.receivers={receivers}",
+        *labels,
+    )
+
+
+def test_what_inhibits_and_what_is_inhibited_exists() -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "deploy/prometheus/rules").glob("*.yml"))
+    alerts = set(re.findall(r"- alert: (\w+)", rules))
+    named = set()
+    for one, several in re.findall(
+        r'alertname=~?"MailProbe(?:(\w+)|\(([\w|]+)\))"', SHIPPED.read_text()
+    ):
+        named |= {f"MailProbe{name}" for name in (several or one).split("|")}
+    assert len(named) > 20
+    assert named <= alerts
