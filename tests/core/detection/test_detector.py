@@ -263,3 +263,17 @@ def test_a_mailbox_that_stays_blind_leaves_nothing_behind() -> None:
     del history[:10]
     walk.dropped(10)
     assert walk.on(history, topology, weigh=lambda _: lost).alive == []
+
+
+def test_a_node_gets_its_burst_while_a_mailbox_is_at_fault() -> None:
+    world = World(mailboxes=["corp", "home"])
+    world.follow()
+    for moment in range(100, 160):
+        world.sent(moment, REFUSED, node=f"n{moment % 3 + 1}", to="home")
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+        world.tick(moment + 0.5)
+    assert world.named == [Component(Kind.MAILBOX, mailbox="home")]
+    world.sent(160.0, CLOSED, node="n1")
+    ticks = [world.tick(160.5 + number / 2) for number in range(12)]
+    burst = [key for tick in ticks for key in tick.wishes if key.node == "n1"]
+    assert sum(key.mailbox == "corp" for key in burst) >= 3
