@@ -25,6 +25,7 @@ from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 
 LATELY = 300.0  # s before a fault that is known by itself: what worked then is told, too.
+MISSED = 0.5  # nats from which on it is asked whether a message is there by now.
 REMEMBERED = 60.0  # s after a start for which what nothing is known of yet is taken for true.
 
 
@@ -34,7 +35,7 @@ class Diagnosis:
 
     wishes: tuple[RouteKey, ...]  # Confirmation probes to be sent now.
     incidents: tuple[Incident, ...]  # Those that have opened, changed or closed.
-    asks: tuple[str, ...] = ()  # Mailboxes that should be read right now: any answer counts.
+    asks: tuple[str, ...] = ()  # Mailboxes that should be read right now.
 
 
 class Detector:
@@ -176,7 +177,10 @@ class Detector:
         wishes = tuple(self._wanted.on(sums, self._naming.rivals, now))
         question = self._naming.question
         asking = question is not None and not self._naming.has_answered(question)
-        return Diagnosis(wishes, self._docket.told(), tuple(self._sights) if asking else ())
+        asks = {one.key.mailbox for one in self._walk.missing(MISSED)}
+        if asking:
+            asks.update(self._sights)
+        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)))
 
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from probe.core.detection.observation import DESIGN_SHARE, Observation, Weight
@@ -91,6 +91,13 @@ class Walk:
         self._entered = 0  # So many observations are in the tracks, or have gone through them.
         self._open: list[_Mark] = []
         self._tracks: dict[int, _Track] = {}
+
+    def missing(self, nats: float) -> Iterator[Observation]:
+        """What was accepted, is on its way, and was worth so much at the last look."""
+        for mark in self._open:
+            awaited = mark.one.accepted is not None and mark.one.arrived is None
+            if awaited and mark.weight is not None and mark.weight.nats() >= nats:
+                yield mark.one
 
     def restart(self) -> None:
         """Count all anew: another topology is in force, or observations count otherwise."""
