@@ -116,9 +116,8 @@ class Cases:
         return self._of(case, self._history.through(self.extent(case), case.since), now)
 
     def _of(self, case: Case, some: Iterable[Observation], now: float) -> Iterator[Seen]:
-        routes = self.extent(case)
         for one in some:
-            if one.spent or one.key not in routes:
+            if one.spent:
                 continue
             weight = self._history.blame(one, now)
             if weight is not None and weight.blames & case.blames:
@@ -212,7 +211,10 @@ class Cases:
 
     def end(self, case: Case, now: float) -> None:
         """A case is over: nothing of it counts any more."""
-        for seen in self._of(case, self._history.since(case.since), now):
+        # Of a tie that dissolved only what all of it share: the rest may still tell of somebody.
+        routes = self.routes_of(case.component)
+        found = (one for one in self._history.since(case.since) if one.key in routes)
+        for seen in self._of(case, found, now):
             seen.observation.spent = True
         if case is self.tie:
             self.tie = None

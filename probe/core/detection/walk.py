@@ -119,7 +119,16 @@ class Walk:
             self._enter(mark, topology)
             self._open.append(mark)
         self._entered = len(observations)
-        self._open = [mark for mark in self._open if not self._settles(mark, topology, weigh)]
+        self._forget(observations, topology)
+        still: list[_Mark] = []
+        gone: list[_Mark] = []
+        for mark in self._open:
+            if not self._settles(mark, topology, weigh):
+                still.append(mark)
+            elif not mark.final:
+                gone.append(mark)
+        self._open = still
+        self._leave(gone, topology)
         sums = Sums([0.0] * len(topology.series), [0.0] * len(topology.series), [])
         for number, track in [*self._tracks.items()]:
             sums.nats[number], sums.onset[number] = track.sum()
@@ -136,16 +145,27 @@ class Walk:
                 track = self._tracks[number] = _Track(topology.series[number].kinds)
             insort(track.marks, mark, key=_slot)
 
-    def _leave(self, mark: _Mark, topology: Topology) -> None:
-        for number in topology.members.get(mark.key, ()):
+    def _leave(self, gone: Sequence[_Mark], topology: Topology) -> None:
+        """All at once: when a mailbox is back thousands of them go."""
+        numbers = {number for mark in gone for number in topology.members.get(mark.key, ())}
+        doomed = set(map(id, gone))
+        for number in numbers:
             if (track := self._tracks.get(number)) is not None:
-                track.marks = [other for other in track.marks if other is not mark]
+                track.marks = [mark for mark in track.marks if id(mark) not in doomed]
+
+    def _forget(self, observations: Sequence[Observation], topology: Topology) -> None:
+        """What is let go of before its end, in a mailbox that stays blind, is never settled."""
+        oldest = observations[0].slot if observations else math.inf
+        gone = [mark for mark in self._open if mark.one.slot < oldest]
+        if gone:
+            self._open = [mark for mark in self._open if mark.one.slot >= oldest]
+            self._leave(gone, topology)
 
     def _settles(self, mark: _Mark, topology: Topology, weigh: Weigh) -> bool:
         """Bring a mark up to date; whether nothing changes it any more."""
         one = mark.one
         if one.key != mark.key:  # Its greeting has told the node.
-            self._leave(mark, topology)
+            self._leave([mark], topology)
             mark.key = one.key
             self._enter(mark, topology)
         mark.weight = weigh(one)
@@ -154,7 +174,6 @@ class Walk:
         if _fails(mark.weight):
             mark.final = True
         else:
-            self._leave(mark, topology)
             self._succeed(one, mark.weight, topology)
         return True
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from probe.core.component import Component
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.burst import Bursts, NodeName
 from probe.core.detection.case import Case
@@ -33,6 +34,7 @@ class Wishes:
         self._nodes: list[NodeName] = []
         self._throttled: dict[str, float] = {}
         self._turn = 0
+        self._explained: set[Component] = set()  # What was open at the last look.
 
     def follow(self, routes: Iterable[RouteKey]) -> None:
         """From now on these routes can be probed."""
@@ -50,8 +52,10 @@ class Wishes:
         if not rivals:
             self._bursts.settled()
         for case in self._cases.open:
-            for key in self._cases.routes_of(case.component):
-                self._bursts.calm((key.relay, key.node))
+            if case.component not in self._explained:  # What is suspected later is another matter.
+                for key in self._cases.routes_of(case.component):
+                    self._bursts.calm((key.relay, key.node))
+        self._explained = {case.component for case in self._cases.open}
         ranked = self._suspect(sums, now)
         bursts = self._bursts
         wanted: list[RouteKey] = [*bursts.due(now, ranked)]

@@ -15,8 +15,9 @@ from probe.core.detection.detector import Detector, Diagnosis
 from probe.core.detection.docket import Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
-from probe.core.detection.observation import EVERYBODY
+from probe.core.detection.observation import EVERYBODY, Observation, Weight
 from probe.core.detection.topology import Topology
+from probe.core.detection.walk import Walk
 from probe.core.incident import Grievance, Incident, Share
 from probe.core.model import (
     Attempt,
@@ -248,3 +249,31 @@ def test_what_a_long_fault_left_behind_does_not_bring_it_back() -> None:
         world.tick(300.5 + number)
     assert world.named == []
     assert len({incident.id for incident in world.tick(361.0).incidents}) == 0
+
+
+def test_a_mailbox_that_stays_blind_leaves_nothing_behind() -> None:
+    history = [
+        Observation(n, RouteKey("pool", "n1", "shop", "corp"), float(n), 60.0, scheduled=True)
+        for n in range(10)
+    ]
+    topology = Topology([Route(history[0].key, 15.0, 60.0, 600.0)])
+    walk = Walk()
+    lost = Weight(EVERYBODY, 200.0)
+    assert walk.on(history, topology, weigh=lambda _: lost).alive == [0]
+    del history[:10]
+    walk.dropped(10)
+    assert walk.on(history, topology, weigh=lambda _: lost).alive == []
+
+
+def test_a_node_gets_its_burst_while_a_mailbox_is_at_fault() -> None:
+    world = World(mailboxes=["corp", "home"])
+    world.follow()
+    for moment in range(100, 160):
+        world.sent(moment, REFUSED, node=f"n{moment % 3 + 1}", to="home")
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+        world.tick(moment + 0.5)
+    assert world.named == [Component(Kind.MAILBOX, mailbox="home")]
+    world.sent(160.0, CLOSED, node="n1")
+    ticks = [world.tick(160.5 + number / 2) for number in range(12)]
+    burst = [key for tick in ticks for key in tick.wishes if key.node == "n1"]
+    assert sum(key.mailbox == "corp" for key in burst) >= 3
