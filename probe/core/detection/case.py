@@ -242,6 +242,11 @@ class Case:
     details: Details | None = None
     detailed: float = -math.inf  # When the details were put into words.
 
+    @property
+    def is_hard(self) -> bool:
+        """Whether most probes fail."""
+        return self.share is None or self.share.low >= _MOST_SHARE
+
     def update(self, found: Assessment, now: float, threshold: float) -> None:
         """Take in what was found; what cannot be told any more stays as it was."""
         before = (tuple(self.faults), self.confirmed)

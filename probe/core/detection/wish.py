@@ -18,7 +18,7 @@ from probe.core.model import Attempt, RouteKey
 
 SUSPICIOUS = 3.0  # nats on a route at which a burst is sent.
 RECHECK = 5.0  # s between two looks whether it is over,
-RECHECKED = 300.0  # for so long, and whenever something has come through again (s).
+RECHECKED = 300.0  # for so long, and when after a hard fault something has come through (s).
 THROTTLED = 60.0  # s after a relay has said that we are too many in which it gets no burst.
 
 
@@ -161,11 +161,10 @@ class Wishes:
         return others[0] if others else None
 
     def _recheck(self, case: Case, now: float) -> Iterator[RouteKey]:
-        young = now - case.opened < RECHECKED
-        if now - case.rechecked < RECHECK:
-            return
         found = case.found
-        if not (young or found.good):
+        if now - case.opened >= RECHECKED and not (found.good and case.is_hard):
+            return  # Successes between failures are no sign that it is over.
+        if now - case.rechecked < RECHECK:
             return
         asked = {self._asked(key) for key in self._cases.routes_of(case.component)}
         failing = {node for node, run in found.runs.items() if run.failures}
