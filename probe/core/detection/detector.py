@@ -262,6 +262,6 @@ def _united(accusations: Sequence[Accusation]) -> list[Accusation]:
             first,
             since=min(first.since, one.since),
             faults=(*first.faults, *more),
-            evidence=(*first.evidence, *one.evidence),
+            evidence=(*one.evidence, *first.evidence),
         )
     return [*united.values()]
