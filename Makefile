@@ -27,14 +27,23 @@ test-fast: $(VENV)/.dev ## the tests without the real servers
 
 .PHONY: check
 check: $(VENV)/.dev ## format, lint, types, layering
+<<<<<<< HEAD
 	$(BIN)/ruff format --check probe tests deploy
 	$(BIN)/ruff check probe tests deploy
+=======
+	$(BIN)/ruff format --check probe tests dashboards
+	$(BIN)/ruff check probe tests dashboards
+>>>>>>> main
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract/test_layering.py
 
 .PHONY: demo
 demo: $(VENV)/.demo ## embedded mail servers and prober in one process; ARGS='--scenario NAME'
 	$(BIN)/mailprobe demo $(ARGS)
+
+.PHONY: dashboards
+dashboards: $(VENV)/.dev ## write the dashboards anew from dashboards/source
+	$(BIN)/python -m dashboards.source
 
 .PHONY: bench
 bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the delay, memory
@@ -66,8 +75,14 @@ servers:
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
 	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
 	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound \
+<<<<<<< HEAD
 	    /usr/bin/prometheus=prometheus /usr/bin/prometheus-alertmanager=prometheus-alertmanager \
 	    /usr/sbin/opendkim=opendkim
+=======
+	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus /usr/bin/swaks=swaks \
+	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
+	    /usr/bin/curl=curl
+>>>>>>> main
 
 .PHONY: clean
 clean: ## remove what was installed and built here; Debian packages stay

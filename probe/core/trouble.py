@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from probe.core.incident import Incident, Share
 from probe.core.model import State
+from probe.core.runbook import runbook
 from probe.core.sentence import complaint, doubt, works
 from probe.core.status import ComponentStatus, Status, blame, newest_first
 
@@ -22,6 +23,7 @@ class Trouble:
     share: Share | None
     remarks: tuple[str, ...]  # What else it may be, and what works meanwhile, in sentences.
     evidence: tuple[str, ...]  # Newest first.
+    runbook: str  # What to do about it, by its name.
 
 
 def troubles(status: Status) -> list[Trouble]:
@@ -51,6 +53,7 @@ def _of_incident(incident: Incident, state: State) -> Trouble:
         share=incident.share,
         remarks=(*doubt(incident.component, incident.alternatives), *works(incident)),
         evidence=incident.evidence,
+        runbook=runbook(incident.component, faults[0]),
     )
 
 
@@ -63,4 +66,5 @@ def _of_component(status: ComponentStatus) -> Trouble:
         share=status.share,
         remarks=tuple(doubt(status.component, status.alternatives)),
         evidence=status.evidence,
+        runbook=runbook(status.component, status.faults[0].fault),
     )

@@ -67,6 +67,8 @@ class Series:
     def blemishes(self) -> Iterator[str]:
         """What is wrong beside the time that it took."""
         yield from self.failures
+        if missed := sum(one.missed for one in self.trials):
+            yield f"{missed} times a prober did not answer: the machine is too busy"
         if never := sum(one.seconds is None for one in self.trials):
             yield f"{never} times it was not named within {self.case.patience:g} s"
         wronged = Counter(
@@ -134,11 +136,16 @@ def _replayed(names: Sequence[str], runs: int, console: Console) -> list[Series]
 
 
 def _parts(names: Sequence[str], runs: int) -> Iterator[tuple[str, range]]:
-    """Which trials are made together; those with most patience first, so that none ends alone."""
-    for name in sorted(names, key=lambda name: -CASES[name].patience):
-        step = CASES[name].at_once
-        for first in range(0, runs, step):
-            yield name, range(first, min(first + step, runs))
+    """Which trials are made together: some of each fault, and then some more.
+
+    Those with most patience are first, so that none is left alone at the end.
+    """
+    patient = sorted(names, key=lambda name: -CASES[name].patience)
+    for first in range(runs):
+        for name in patient:
+            step = CASES[name].at_once
+            if first % step == 0:
+                yield name, range(first, min(first + step, runs))
 
 
 def _table(found: Sequence[Series]) -> Table:

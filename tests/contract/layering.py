@@ -37,6 +37,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "cryptography": ("edges/*", "demo/*"),
     "dkim": ("edges/dkim*",),
     "dns": ("edges/resolver*",),
+    "markdown_it": ("edges/web*",),
     "prometheus_client": ("metrics*", "edges/web*"),
     "proxyprotocol": ("demo/*",),
     "pydantic": ("config*",),

@@ -102,6 +102,7 @@ def test_no_page_waits_where_counting_damps_it_already() -> None:
         "MailProbeAbsent",
         "MailProbeAllMailboxesUnreadable",
         "MailProbeDNSCheckFailing",
+        "MailProbeCertificateExpiringSoon",
     }
 
 

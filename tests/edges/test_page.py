@@ -63,6 +63,13 @@ def test_an_open_incident_is_shown_with_all_that_helps() -> None:
         assert said in shown
 
 
+def test_what_is_wrong_leads_to_what_to_do() -> None:
+    full = component(MAILBOX, State.DEGRADED, Fault.FULL)
+    shown = page(replace(HOLDING, components=(*HOLDING.components, full)), NOW, "https://a.example")
+    links = re.findall(r'<a href="https://a\.example/runbooks/(\w+)">what to do</a>', shown)
+    assert links == ["MailProbeNodeAtFault", "MailProbeMailboxAtFault"]
+
+
 def test_a_tie_says_so() -> None:
     tie = replace(
         HELD, component=EITHER, alternatives=(RELAY, MAILBOX), faults=(Grievance(Fault.LATE, NOW),)
@@ -81,7 +88,7 @@ def test_what_is_wrong_without_an_incident_is_shown_too_and_nothing_twice() -> N
     assert "2 open incidents" in shown
     assert shown.index("Node pool/192.0.2.12 accepts") < shown.index("Mailbox corp is full")
     assert shown.count("Node pool/192.0.2.12 accepts mail and holds it") == 2  # Headline and card.
-    assert "since 03:02:45 UTC quota" in shown
+    assert "since 03:02:45 UTC · what to do quota" in shown
 
 
 def test_every_component_has_its_state_in_a_word() -> None:

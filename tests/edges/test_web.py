@@ -19,6 +19,7 @@ from probe.core.incident import End, Grievance, Incident, Share
 from probe.core.model import RouteKey, State
 from probe.core.status import ComponentStatus, FaultStatus, Health, Mark, RouteStatus, Status
 from probe.edges.web import PortTaken, WebServer
+from probe.edges.web.login import Login
 from probe.edges.web.server import address
 from probe.metrics import Exporter
 
@@ -263,6 +264,18 @@ async def test_behind_a_proxy_links_begin_as_it_says(world: World) -> None:
     links = [attrs["href"] for tag, attrs in Page(text).tags if tag == "a"]
     pages = ("api/v1/status", "api/v1/incidents", "metrics")
     assert links == [f'https://a.example/m"/{page}' for page in pages]
+
+
+async def test_runbooks_are_shown_behind_the_same_door(world: World) -> None:
+    code, text, response = await world.get("/runbooks/MailProbeNodeAtFault")
+    assert (code, response.content_type) == (200, "text/html")
+    assert "<h1>One node of a relay is at fault</h1>" in text
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert (await world.get("/runbooks/MailProbeNone"))[:2] == (404, "there is no such runbook\n")
+    assert (await world.get("/runbooks/..%2F..%2FREADME"))[0] == 404
+    login = Login("prometheus", lambda: "secret")
+    world.server.guard(login=login, certificate=None, external_url="")
+    assert (await world.get("/runbooks/MailProbeNodeAtFault"))[0] == 401
 
 
 class Page(HTMLParser):

@@ -64,8 +64,7 @@ class Detector:
         self._declared: dict[Component, tuple[Named, ...]] = {}
         self._surroundings: dict[Component, tuple[float, Details]] = {}  # And when looked at.
         self._docket = Docket(incidents)
-        self._restored = [*self._docket.open.values()]
-        self._remembered: dict[Component, Incident] = {}  # What was known without any probe.
+        self._remembered = dict(self._docket.open)  # What the last run left, for a while.
         self._forgetting: float | None = None  # When that is forgotten.
         self._cases = Cases(
             self._history,
@@ -186,9 +185,9 @@ class Detector:
             self._walk.restart()
         if self._forgetting is None:
             self._forgetting = now + REMEMBERED
-            for incident in self._restored:
-                if not self._cases.resume(incident, now):
-                    self._remembered[incident.component] = incident
+        for component, incident in [*self._remembered.items()]:
+            if self._cases.resume(incident, now):  # Its routes are in force again.
+                del self._remembered[component]
         if now >= self._forgetting:
             self._remembered.clear()
 

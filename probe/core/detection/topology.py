@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from probe.core.component import Component, Kind
-from probe.core.detection.observation import BIT
+from probe.core.detection.observation import BIT, EVERYBODY, RELAY_SIDE
 from probe.core.model import Route, RouteKey
 
 PERIOD = 30 * 86400.0  # s in which less than one false alarm is wanted.
@@ -38,8 +38,9 @@ class Topology:
     def __init__(self, routes: Iterable[Route], learned: Iterable[RouteKey] = ()) -> None:
         """`learned`: routes as they are known once a greeting has told the node.
 
-        `narrow` gives for each route the series of the fewest routes that it is in, `narrowed`
-        for each such series its routes.
+        `narrow` gives for each route the series of the fewest routes that it is in, `side` the one
+        of those that can be at fault where no connection comes about, `narrowed` for each series
+        the routes of which it is one of both.
         """
         rates = {route.key: 1.0 / route.interval for route in routes}
         keys = [*rates, *(key for key in learned if key not in rates)]
@@ -48,15 +49,18 @@ class Topology:
         self.threshold = _threshold(rates, sets)
         self.members: dict[RouteKey, tuple[int, ...]] = _members(self.series)
         self.routes: tuple[RouteKey, ...] = tuple(sorted(keys))
-        self.narrow: dict[RouteKey, int] = {
-            key: min(numbers, key=lambda number: len(self.series[number].routes))
-            for key, numbers in self.members.items()
-        }
+        self.narrow = {key: self._narrowest(key, EVERYBODY) for key in self.routes}
+        self.side = {key: self._narrowest(key, RELAY_SIDE) for key in self.routes}
         self.narrowed: dict[int, list[RouteKey]] = defaultdict(list)
         for key in self.routes:
-            self.narrowed[self.narrow[key]].append(key)
+            for number in {self.narrow[key], self.side[key]}:
+                self.narrowed[number].append(key)
         self._keys = frozenset(keys)
         self._by_name = {name: n for n, one in enumerate(self.series) for name in one.names}
+
+    def _narrowest(self, key: RouteKey, kinds: int) -> int:
+        blamed = (number for number in self.members[key] if self.series[number].kinds & kinds)
+        return min(blamed, key=lambda number: len(self.series[number].routes))
 
     def __contains__(self, key: RouteKey) -> bool:
         """Whether this route is known."""

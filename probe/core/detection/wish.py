@@ -90,7 +90,9 @@ class Wishes:
         """The routes on which something looks wrong that no incident explains."""
         for number in sums.alive:
             for key in self._cases.topology.narrowed.get(number, ()):
-                if sums.nats[number] >= self._least_heat(key.relay):
+                if sums.nats[number] < self._least_heat(key.relay):
+                    continue
+                if number == self._cases.topology.narrow[key] or self._is_early(key, now):
                     yield key
         early = self._history.slow_after / 2
         for one in self._history.submitting.values():
@@ -99,10 +101,19 @@ class Wishes:
             if now - one.since > self._history.limit(one) - early:
                 yield one.key
 
+    def _is_early(self, key: RouteKey, now: float) -> bool:
+        """Whether the newest of this route failed where no route is to blame, but its node."""
+        newest = self._newest(key, now)
+        weight = None if newest is None else self._history.weigh(newest, now)
+        narrow = self._cases.topology.series[self._cases.topology.narrow[key]]
+        return weight is not None and not weight.blames & narrow.kinds
+
     def _heat(self, key: RouteKey, sums: Sums) -> float:
-        """The sum of the narrowest series of this route (nats)."""
-        narrow = self._cases.topology.narrow.get(key)
-        return 0.0 if narrow is None else sums.nats[narrow]
+        """The sum of the narrowest series of this route, or of its node (nats)."""
+        topology = self._cases.topology
+        if key not in topology.narrow:
+            return 0.0
+        return max(sums.nats[topology.narrow[key]], sums.nats[topology.side[key]])
 
     def _least_heat(self, relay: str) -> float:
         failure = 1.0 - DESIGN_SHARE + DESIGN_SHARE / self._baselines.failing_share(relay)

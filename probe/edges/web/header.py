@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.edges.web.page import POLICY
+from probe.edges.web.frame import POLICY
 
 _STRICT = {
     "Cache-Control": "no-store",

@@ -17,11 +17,11 @@ _MOST_CLOSED = 10
 _MOST_EVIDENCE = 6  # Lines.
 
 
-def open_incidents(troubles: Sequence[Trouble], now: float) -> str:
-    """What is wrong at this moment; nothing where nothing is."""
+def open_incidents(troubles: Sequence[Trouble], now: float, base: str = "") -> str:
+    """What is wrong at this moment; nothing where nothing is. `base`: what links begin with."""
     if not troubles:
         return ""
-    cards = "".join(_card(trouble, now) for trouble in troubles[:_MOST_OPEN])
+    cards = "".join(_card(trouble, now, base) for trouble in troubles[:_MOST_OPEN])
     left_out = len(troubles[_MOST_OPEN:])
     more = f"<p>{left_out} more, none worse, in the JSON.</p>" if left_out else ""
     return f"<section><h2>{counted(len(troubles), 'open incident')}</h2>{cards}{more}</section>"
@@ -36,7 +36,7 @@ def closed_incidents(incidents: Iterable[Incident], now: float) -> str:
     )
 
 
-def _card(trouble: Trouble, now: float) -> str:
+def _card(trouble: Trouble, now: float, base: str) -> str:
     clock = rfc3339(trouble.since)[11:19]
     facts = [
         badge(trouble.state),
@@ -45,6 +45,7 @@ def _card(trouble: Trouble, now: float) -> str:
     ]
     if trouble.share is not None:
         facts.append(f"<b>{share_said(trouble.share)}</b> of the probes fail")
+    facts.append(f'<a href="{base}/runbooks/{trouble.runbook}">what to do</a>')
     remarks = "".join(f"<p>{safe(remark)}</p>\n" for remark in trouble.remarks)
     return f"""
 <article class="{trouble.state}">

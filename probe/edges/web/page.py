@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-from importlib.resources import files
 
 from probe.core.duration import in_words
 from probe.core.rfc3339 import rfc3339
@@ -13,20 +10,12 @@ from probe.core.status import Status, at_fault, delivery, headline
 from probe.core.trouble import troubles
 from probe.edges.web.component import components
 from probe.edges.web.domain import domains
+from probe.edges.web.frame import frame
 from probe.edges.web.incident import closed_incidents, open_incidents
 from probe.edges.web.route import routes
 from probe.edges.web.text import counted, safe, word
 
 _REFRESH = 5  # Seconds.
-
-_STYLE = files(__package__).joinpath("style.css").read_text("utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-
-POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""The Content-Security-Policy: our style and nothing else."""
 
 
 def page(status: Status, now: float, external_url: str = "") -> str:
@@ -37,20 +26,11 @@ def page(status: Status, now: float, external_url: str = "") -> str:
     said = safe(headline(status))
     base = html.escape(external_url)
     found = troubles(status)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="{_REFRESH}">
-<title>{said}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
+    body = f"""\
 <header class="{status.state}">
 <h1>{said}</h1>
 {_account(status, now)}</header>
-{open_incidents(found, now)}
+{open_incidents(found, now, base)}
 {components(status.components, standby=status.standby)}
 {closed_incidents(status.incidents, now)}
 {domains(status.domains, now)}
@@ -58,10 +38,8 @@ def page(status: Status, now: float, external_url: str = "") -> str:
 <footer>
 <p>As of {rfc3339(now)} · <a href="{base}/api/v1/status">status</a> and
 <a href="{base}/api/v1/incidents">incidents</a> as JSON · <a href="{base}/metrics">metrics</a></p>
-</footer>
-</body>
-</html>
-"""
+</footer>"""
+    return frame(said, body, refresh=_REFRESH)
 
 
 def _account(status: Status, now: float) -> str:

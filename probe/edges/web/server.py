@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.web_exceptions import (
     HTTPForbidden,
     HTTPMethodNotAllowed,
+    HTTPNotFound,
     HTTPRequestEntityTooLarge,
 )
 
@@ -26,6 +27,7 @@ from probe.edges.web.door import Door, Visitor
 from probe.edges.web.header import strict
 from probe.edges.web.login import Login
 from probe.edges.web.page import page
+from probe.edges.web.runbook import runbook_page
 
 LARGEST_BODY = 64 * 1024
 SHUTDOWN = 2.0  # s that what is being answered gets when we stop.
@@ -137,6 +139,7 @@ class WebServer:
         application = web.Application(client_max_size=LARGEST_BODY, middlewares=[receive])
         application.on_response_prepare.append(_harden)
         application.router.add_get("/", self._page)
+        application.router.add_get("/runbooks/{alert}", self._runbook)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/api/v1/status", self._api)
         application.router.add_get("/api/v1/incidents", self._incidents)
@@ -187,6 +190,13 @@ class WebServer:
 
     async def _page(self, _: web.Request) -> web.Response:
         text = await asyncio.to_thread(page, self._status(), time.time(), self._external_url)
+        return web.Response(text=text, content_type="text/html")
+
+    async def _runbook(self, request: web.Request) -> web.Response:
+        alert = request.match_info["alert"]
+        text = await asyncio.to_thread(runbook_page, alert, self._external_url)
+        if text is None:
+            raise HTTPNotFound(text="there is no such runbook\n")
         return web.Response(text=text, content_type="text/html")
 
     async def _healthy(self, _: web.Request) -> web.Response:

@@ -14,9 +14,12 @@ from tests.live.world.nsd import Nsd
 from tests.live.world.opendkim import OpenDkim, SigningKey
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
+from tests.live.world.prometheus import Prometheus
+from tests.live.world.prometheus import Alertmanager, Prometheus
 from tests.live.world.proxy import Address, Network, Proxy
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
 from tests.live.world.sink import RefusingSink
+from tests.live.world.switchboard import Notification, Switchboard
 
 __all__ = [
     "ADDRESSES",
@@ -24,21 +27,26 @@ __all__ = [
     "LOOPBACK",
     "PASSWORD",
     "Address",
+    "Alertmanager",
     "Certificate",
     "CertificateAuthority",
     "Delivered",
     "Dovecot",
     "Network",
+    "Notification",
     "Nsd",
     "OpenDkim",
     "Pool",
     "Postfix",
+    "Prometheus",
+    "Prometheus",
     "Proxy",
     "RefusingSink",
     "Server",
     "ServerFailed",
     "ServerMissing",
     "SigningKey",
+    "Switchboard",
     "World",
     "greets",
     "wait_until",
