@@ -27,13 +27,8 @@ test-fast: $(VENV)/.dev ## the tests without the real servers
 
 .PHONY: check
 check: $(VENV)/.dev ## format, lint, types, layering
-<<<<<<< HEAD
-	$(BIN)/ruff format --check probe tests deploy
-	$(BIN)/ruff check probe tests deploy
-=======
-	$(BIN)/ruff format --check probe tests dashboards
-	$(BIN)/ruff check probe tests dashboards
->>>>>>> main
+	$(BIN)/ruff format --check probe tests dashboards deploy
+	$(BIN)/ruff check probe tests dashboards deploy
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract/test_layering.py
 
@@ -61,6 +56,10 @@ rules: ## write deploy/prometheus/rules from their templates and deploy/promethe
 bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'
 	$(BIN)/python -m tests.bench.detection $(ARGS)
 
+.PHONY: rules
+rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
+	$(PYTHON) deploy/prometheus/render.py
+
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
 	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \
@@ -75,14 +74,10 @@ servers:
 	    /usr/lib/dovecot/lmtp=dovecot-lmtpd \
 	    /usr/lib/dovecot/modules/lib90_sieve_plugin.so=dovecot-sieve /usr/sbin/nsd=nsd \
 	    /usr/sbin/knotd=knot /usr/sbin/unbound=unbound \
-<<<<<<< HEAD
-	    /usr/bin/prometheus=prometheus /usr/bin/prometheus-alertmanager=prometheus-alertmanager \
-	    /usr/sbin/opendkim=opendkim
-=======
-	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus /usr/bin/swaks=swaks \
+	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus \
+	    /usr/bin/prometheus-alertmanager=prometheus-alertmanager /usr/bin/swaks=swaks \
 	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
 	    /usr/bin/curl=curl
->>>>>>> main
 
 .PHONY: clean
 clean: ## remove what was installed and built here; Debian packages stay

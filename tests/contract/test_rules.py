@@ -98,9 +98,8 @@ def test_no_page_waits_where_counting_damps_it_already() -> None:
         if "for" in rule and rule["labels"]["severity"] == "critical"
     }
     assert waiting == {
-        "MailProbeDown",
         "MailProbeAbsent",
-        "MailProbeAllMailboxesUnreadable",
+        "MailProbeRelaySlowAccept",
         "MailProbeDNSCheckFailing",
         "MailProbeCertificateExpiringSoon",
     }

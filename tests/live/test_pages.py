@@ -15,11 +15,13 @@ import pytest
 
 from tests.live import plays
 from tests.live.crowd import Crowd
-from tests.live.prober import Prober
+from tests.live.prober import ROOT, Prober
 from tests.live.replay import SUSPECT, Play
 from tests.live.seasoned import season
 from tests.live.stage import Stage
 from tests.live.world import Alertmanager, Notification, Prometheus, Switchboard, World
+
+RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -102,7 +104,9 @@ class _Course:
         self._ours = world.run(Prober(world, {**dying, "heartbeat": heartbeat}))
         alertmanager = world.run(Alertmanager(world, board.url))
         ports = {job: prober.port for job, prober in {**probers, OURS: self._ours}.items()}
-        self._prometheus = world.run(Prometheus(world, ports, alertmanager.port))
+        self._prometheus = world.run(
+            Prometheus(world, ports, rules=RULES, alertmanager=alertmanager.port, period=5)
+        )
 
     def run(self) -> Night:
         """From a healthy evening to a healthy morning."""
@@ -151,10 +155,10 @@ class _Course:
         return bool(pages) and pages[-1].is_firing
 
     def _all_scraped(self) -> bool:
-        return len(self._prometheus.query("up == 1")) == len(self._plays) + 1
+        return len(self._prometheus.ask("up == 1")) == len(self._plays) + 1
 
     def _all_scraped_but_ours(self) -> bool:
-        return len(self._prometheus.query("up == 1")) == len(self._plays)
+        return len(self._prometheus.ask("up == 1")) == len(self._plays)
 
     @staticmethod
     def _wait(condition: Callable[[], object], within: float) -> None:

@@ -8,6 +8,7 @@ A test builds what it needs on a `World`, which ends everything it was given:
 """
 
 from tests.certificates import Certificate, CertificateAuthority
+from tests.live.world.alertmanager import Alertmanager
 from tests.live.world.dovecot import PASSWORD, Delivered, Dovecot
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd
@@ -15,7 +16,6 @@ from tests.live.world.opendkim import OpenDkim, SigningKey
 from tests.live.world.pool import ADDRESSES, DOMAINS, Pool
 from tests.live.world.postfix import Postfix
 from tests.live.world.prometheus import Prometheus
-from tests.live.world.prometheus import Alertmanager, Prometheus
 from tests.live.world.proxy import Address, Network, Proxy
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
 from tests.live.world.sink import RefusingSink
@@ -38,7 +38,6 @@ __all__ = [
     "OpenDkim",
     "Pool",
     "Postfix",
-    "Prometheus",
     "Prometheus",
     "Proxy",
     "RefusingSink",

@@ -1,8 +1,10 @@
-"""Prometheus and Alertmanager with the rules and the routing that ship, only quicker."""
+"""Prometheus: scrapes a prober as its operators' one would, only more often."""
 
 from __future__ import annotations
 
 import json
+import math
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,96 +15,79 @@ from typing import Any
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.server import Server
 
-DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
-PERIOD = 5  # s between two scrapes, and between two evaluations.
+Series = tuple[dict[str, str], list[float]]  # Labels, and the values over time that are numbers.
 
 
 class Prometheus(Server):
-    """One that scrapes probers, each as a job of its own, and alerts by the rules that ship."""
+    """A Prometheus of its own; it scrapes every second or so, and looks at its rules."""
 
-    def __init__(self, world: World, probers: Mapping[str, int], alertmanager: int) -> None:
-        """`probers`: the port of each job's target."""
-        super().__init__(world.folder("prometheus"), binary="prometheus", package="prometheus")
+    def __init__(
+        self,
+        world: World,
+        target: int | Mapping[str, int],
+        *,
+        rules: Sequence[Path] = (),
+        alertmanager: int | None = None,
+        period: int = 1,
+        name: str = "prometheus",
+    ) -> None:
+        """`target` and `alertmanager` are their ports on loopback; of several targets, by job.
+
+        `period` is between two scrapes, and between two looks at the rules (s).
+        """
+        super().__init__(world.folder(name), binary="/usr/bin/prometheus", package="prometheus")
         self.port = world.port()
-        self._probers = probers
-        self._alertmanager = alertmanager
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The result of an instant query."""
-        query = urllib.parse.urlencode({"query": expression})
-        answer = _get(f"http://{LOOPBACK}:{self.port}/api/v1/query?{query}")
-        return list(json.loads(answer)["data"]["result"])
-
-    def _configure(self) -> None:
-        period = f"{PERIOD}s"
-        configuration = {
-            "global": {"scrape_interval": period, "evaluation_interval": period},
-            "rule_files": [f"{DEPLOY}/prometheus/rules/*.yml"],
-            "alerting": {"alertmanagers": [_targets(self._alertmanager)]},
+        jobs = {"mailprobe": target} if isinstance(target, int) else target
+        self._settings: dict[str, Any] = {
+            "global": {"scrape_interval": f"{period}s", "evaluation_interval": f"{period}s"},
+            "rule_files": [str(file) for file in rules],
             "scrape_configs": [
-                {"job_name": job, **_targets(port)} for job, port in self._probers.items()
+                {"job_name": job, "static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
+                for job, port in jobs.items()
             ],
         }
-        (self.home / "prometheus.yml").write_text(json.dumps(configuration))
+        if alertmanager is not None:
+            managers = [{"static_configs": [{"targets": [f"{LOOPBACK}:{alertmanager}"]}]}]
+            self._settings["alerting"] = {"alertmanagers": managers}
+
+    def ask(self, expr: str, *, over: float | None = None) -> list[Series]:
+        """The series that answer a query: now, or `over` the seconds until now."""
+        now = time.time()
+        if over is None:
+            found = self._get("query", query=expr, time=f"{now}")
+        else:
+            span = {"start": f"{now - over}", "end": f"{now}", "step": "1"}
+            found = self._get("query_range", query=expr, **span)
+        return [(one["metric"], _numbers(one)) for one in found["result"]]
+
+    def _get(self, path: str, **parameters: str) -> dict[str, Any]:
+        url = f"http://{LOOPBACK}:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return dict(json.load(answer)["data"])
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(f"{parameters}: {refused.read().decode()}") from refused
+
+    def _configure(self) -> None:
+        (self.home / "prometheus.yml").write_text(json.dumps(self._settings))  # JSON is YAML.
 
     def _arguments(self) -> Sequence[str]:
         return [
             f"--config.file={self.home}/prometheus.yml",
             f"--storage.tsdb.path={self.home}/tsdb",
             f"--web.listen-address={LOOPBACK}:{self.port}",
+            "--log.level=warn",
         ]
 
     def _is_ready(self) -> bool:
-        return _answers(f"http://{LOOPBACK}:{self.port}/-/ready")
+        try:
+            url = f"http://{LOOPBACK}:{self.port}/-/ready"
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
 
-class Alertmanager(Server):
-    """One with the routes that ship, whose receivers are a switchboard."""
-
-    def __init__(self, world: World, switchboard: str) -> None:
-        binary = "prometheus-alertmanager"
-        super().__init__(world.folder("alertmanager"), binary=binary, package=binary)
-        self.port = world.port()
-        self._switchboard = switchboard
-
-    def _configure(self) -> None:
-        text = (DEPLOY / "alertmanager/alertmanager.yml").read_text()
-        for shipped, ours in {
-            "http://pager.example/office": f"{self._switchboard}/page",
-            "http://pager.example/on-call": f"{self._switchboard}/page",
-            "http://tickets.example/mailprobe": f"{self._switchboard}/ticket",
-            "http://dead-mans-switch.example/mailprobe": f"{self._switchboard}/watchdog",
-            "group_wait: 15s": f"group_wait: {PERIOD}s",
-            "group_interval: 1m": f"group_interval: {PERIOD}s",
-            "templates/*.tmpl": f"{DEPLOY}/alertmanager/templates/*.tmpl",
-        }.items():
-            assert shipped in text, shipped
-            text = text.replace(shipped, ours)
-        (self.home / "alertmanager.yml").write_text(text)
-
-    def _arguments(self) -> Sequence[str]:
-        return [
-            f"--config.file={self.home}/alertmanager.yml",
-            f"--storage.path={self.home}/data",
-            f"--web.listen-address={LOOPBACK}:{self.port}",
-            "--cluster.listen-address=",
-        ]
-
-    def _is_ready(self) -> bool:
-        return _answers(f"http://{LOOPBACK}:{self.port}/-/ready")
-
-
-def _targets(port: int) -> dict[str, Any]:
-    return {"static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
-
-
-def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return bytes(answer.read())
-
-
-def _answers(url: str) -> bool:
-    try:
-        return bool(_get(url))
-    except (urllib.error.URLError, OSError):
-        return False
+def _numbers(series: dict[str, Any]) -> list[float]:
+    samples = series["values"] if "values" in series else [series["value"]]
+    return [number for _, text in samples if not math.isnan(number := float(text))]
