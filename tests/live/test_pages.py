@@ -15,11 +15,12 @@ import pytest
 
 from tests.live import plays
 from tests.live.crowd import Crowd
+from tests.live.dns_world import txt
 from tests.live.prober import ROOT, Prober
 from tests.live.replay import SUSPECT, Play
 from tests.live.seasoned import season
 from tests.live.stage import Stage
-from tests.live.world import Alertmanager, Notification, Prometheus, Switchboard, World
+from tests.live.world import Alertmanager, Notification, Nsd, Prometheus, Switchboard, World
 
 RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
 
@@ -44,6 +45,21 @@ def restarted_node(stage: Stage) -> Play:
     return Play(settings, suspect.refuse, suspect.heal, ())
 
 
+def removed_record(stage: Stage) -> Play:
+    """The SPF record of the sender's domain is gone."""
+    others = f"@ MX 10 mail\nmail A 127.0.0.1\n{txt('_dmarc', 'v=DMARC1; p=none')}\n"
+    whole = others + txt("@", "v=spf1 ip4:127.0.0.0/8 -all")
+    nsd = stage.world.run(Nsd(stage.world, {"shop.test": whole}))
+    settings = stage.settings("record", stage.nodes())
+    settings |= {"resolvers": [f"{nsd.address}:{nsd.port}"], "dns": {"interval": "10s"}}
+    return Play(
+        settings,
+        lambda: nsd.publish("shop.test", others),
+        lambda: nsd.publish("shop.test", whole),
+        (),
+    )
+
+
 def _nothing() -> None:
     pass
 
@@ -55,6 +71,7 @@ PLAYS: Mapping[str, Callable[[Stage], Play]] = {
     "relay": plays.stopped_relay,
     "mailbox": plays.stopped_mailbox,
     "certificate": plays.ending_certificate,
+    "record": removed_record,
     "restart": restarted_node,
     "healthy": healthy,
 }
@@ -228,6 +245,13 @@ def test_a_certificate_about_to_end_is_one_page(night: Night) -> None:
     page = one_page(night, "certificate", 100.0)
     assert (page["alertname"], page["node"], page["fault"]) == (
         "MailProbeNodeAtFault", SUSPECT, "insecure",
+    )  # fmt: skip
+
+
+def test_a_dns_record_that_is_gone_is_one_page(night: Night) -> None:
+    page = one_page(night, "record", 120.0)
+    assert (page["alertname"], page["sender"], page["fault"]) == (
+        "MailProbeSenderAtFault", "record", "dns",
     )  # fmt: skip
 
 
