@@ -16,8 +16,8 @@ from rich.text import Text
 from probe.app_dns import inspect
 from probe.cli_text import printable
 from probe.core.records.check import Check, CheckState, DomainPlan, overall
-from probe.core.records.name import canonical
-from probe.core.records.report import exit_code, report
+from probe.core.records.name import canonical, sending_address
+from probe.core.records.report import exit_code, report, unknown_kinds
 
 _COLOURS = {
     CheckState.OK: "green",
@@ -34,7 +34,7 @@ def plan(arguments: argparse.Namespace) -> DomainPlan:
     return DomainPlan(
         domain=canonical(arguments.domain),
         selectors=tuple(dict.fromkeys(map(canonical, arguments.selector))),
-        egress_ips=tuple(dict.fromkeys(str(ipaddress.ip_address(ip)) for ip in arguments.ip)),
+        egress_ips=tuple(dict.fromkeys(map(sending_address, arguments.ip))),
         helo=canonical(arguments.helo) if arguments.helo else "",
         expect_includes=tuple(dict.fromkeys(map(canonical, arguments.expect_include))),
         dnsbls=tuple(dict.fromkeys(map(canonical, arguments.dnsbl))),
@@ -114,9 +114,12 @@ def summary(wanted: DomainPlan, checks: Sequence[Check]) -> str:
 
 
 def finding(domain: str, checks: Sequence[Check]) -> str:
-    """What is wrong with a domain's DNS, in a sentence; nothing where nothing is."""
+    """What is wrong with a domain's DNS, or not known, in a sentence; nothing where all is well."""
     failing = dict.fromkeys(c.check.value for c in checks if c.state is CheckState.FAIL)
-    return f"The DNS of {domain} is not well: {', '.join(failing)}." if failing else ""
+    if failing:
+        return f"The DNS of {domain} is not well: {', '.join(failing)}."
+    silent = ", ".join(unknown_kinds(checks))
+    return f"The DNS of {domain} could not be found out: {silent}." if silent else ""
 
 
 def _grounds(check: Check) -> Sequence[str]:

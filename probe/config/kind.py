@@ -11,6 +11,7 @@ from probe.config import scalar
 from probe.config.secret import secret
 from probe.core.model import AuthMode, EnvelopeMode, Role, TlsMode
 from probe.core.node_plan import IpVersion
+from probe.core.records.name import sending_address
 from probe.ports import Secret
 
 _DAY = 86400.0
@@ -57,7 +58,7 @@ def _selectors(value: object) -> tuple[str, ...]:
 
 
 def _ips(value: object) -> tuple[str, ...]:
-    return scalar.listed(value, scalar.ip)
+    return scalar.listed(value, lambda each: sending_address(scalar.ip(each)))
 
 
 def _text(pattern: str = "") -> WithJsonSchema:

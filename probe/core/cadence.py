@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 BUSY_PERIOD = 2.0  # While anything is in flight, a search begins at least this often.
+URGENT_PERIOD = 0.5  # The same while one is missing for longer than it should.
 QUIET_PERIOD = 30.0  # The same while nothing is.
 BUSY_DEADLINE = 5.0  # How long a poll may take while something is in flight.
 QUIET_DEADLINE = 10.0
@@ -29,6 +30,7 @@ class Expectation:
 
     in_flight: int = 0  # Messages launched and not seen, those being submitted included.
     youngest: float | None = None  # When the last of them was accepted; None where none was yet.
+    urgent: bool = False  # Something is missing: whether it is there yet is of interest.
 
 
 def next_poll(
@@ -54,6 +56,8 @@ def _age(expected: Expectation, now: float) -> float:
 
 def search_period(expected: Expectation) -> float:
     """How often a search must begin, even if no new message is announced (s)."""
+    if expected.urgent:
+        return URGENT_PERIOD
     return BUSY_PERIOD if expected.in_flight else QUIET_PERIOD
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from probe.core.records.check import DomainPlan
+from probe.core.records.check import CheckKind, DomainPlan
+from probe.core.records.history import Courses, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,26 @@ def domain_plans(
         )
         for domain in sorted({one.domain for one in checked})
     }
+
+
+def affected(before: DomainPlan, after: DomainPlan) -> frozenset[CheckKind]:
+    """The checks that another plan makes anew: new selectors are no reason to ask blocklists."""
+    if before == after:
+        return frozenset()
+    if replace(before, selectors=after.selectors) == after:
+        return frozenset({CheckKind.DKIM, CheckKind.NS})
+    return frozenset(CheckKind)
+
+
+def concerning(origin: SenderDomain, courses: Courses) -> Courses:
+    """Without what is about the addresses of others that send for the same domain."""
+    return {unit: each for unit, each in courses.items() if _concerns(origin, unit)}
+
+
+def _concerns(origin: SenderDomain, unit: Unit) -> bool:
+    if unit.kind not in (CheckKind.PTR, CheckKind.DNSBL):
+        return True
+    return unit.subject.partition(" ")[0] in origin.egress_ips
 
 
 def asked_lists(

@@ -120,6 +120,8 @@ class Sight:
         for stretch in reversed(self._stretches):
             if stretch.voids(node, begin, end, settle=self.settle):
                 return stretch.cause
+            if stretch.end is not None and stretch.end + self.settle <= begin:
+                break  # Nor can any from before it.
         proof = self.proof
         if seen is not None and proof is not None and proof < end and seen - proof > LOOK:
             return UnknownCause.PROBER

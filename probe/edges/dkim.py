@@ -1,7 +1,7 @@
 """DKIM signatures verified through dkimpy (RFC 6376, RFC 8463), in a thread.
 
 The key is given, never looked up here. What dkimpy cannot be given (`core.signature.unfit`,
-`flaw_of_key`) must have been sorted out before.
+`flaw_of_key`, `is_too_long`) must have been sorted out before.
 """
 
 from __future__ import annotations

@@ -51,6 +51,8 @@ class PolicyFetcher:
         except TimeoutError:
             said = f"The web server {host} did not answer within {self._deadline:g} s."
             return Fetched(unknown=said)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):
+            return Fetched(unknown=f"The web server {host} broke off before its answer ended.")
         except (aiohttp.ClientOSError, OSError) as error:
             why = (error.strerror or type(error).__name__).lower()
             return Fetched(unknown=f"The web server {host} could not be reached: {why[:_LIMIT]}.")

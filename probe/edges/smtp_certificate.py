@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Sequence
 
 import aiosmtplib
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from probe.core.records.dane import PORT, Certificate, Shown
@@ -68,11 +70,14 @@ async def _negotiated(client: aiosmtplib.SMTP, host: str) -> Shown:
     await client.starttls(server_hostname=host, tls_context=context)
     chain = shown_chain(client.get_transport_info("ssl_object"))
     return Shown(
-        tuple(
-            Certificate(
-                each.public_bytes(Encoding.DER),
-                each.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-            )
-            for each in chain
-        )
+        tuple(Certificate(each.public_bytes(Encoding.DER), key_of(each)) for each in chain)
     )
+
+
+def key_of(certificate: x509.Certificate) -> bytes:
+    """The public key in a certificate (DER); empty where it is of a type that nobody knows."""
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -64,7 +64,7 @@ class FolderControl:
         if self._awaited is None:
             return others
         youngest = max(self._awaited.since, others.youngest or -math.inf)
-        return Expectation(others.in_flight + 1, youngest)
+        return Expectation(others.in_flight + 1, youngest, urgent=others.urgent)
 
     def sift(self, heads: Sequence[Fetched]) -> list[Fetched]:
         """Those that are no control messages of ours; ours will be removed."""

@@ -245,6 +245,9 @@ class Courier:
         relay = parcel.line.relay.name
         if refused and self._gates[relay].locked:
             log.warning("Relay %s refuses our login; it is tried once in 5 minutes.", relay)
+            self._findings.locked_out(relay, evidence(attempt))
+        elif attempt.phase in _LOGGED_IN:
+            self._findings.let_in(relay)
         return attempt
 
     def _time(self, parcel: Parcel, attempt: Attempt) -> None:

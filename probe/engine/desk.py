@@ -37,7 +37,7 @@ from probe.ports_authentication import Arrived, nobody
 log = logging.getLogger("probe.desk")
 
 NEARLY_FULL = 0.9  # The share of a quota from which on it is warned of.
-ASKED = 5.0  # s for which a mailbox that is to be looked into is looked into often.
+ASKED = 2.0  # s for which a mailbox that is to be looked into is looked into often.
 
 
 class Desk:
@@ -127,10 +127,10 @@ class Desk:
         """What is on its way to this mailbox."""
         level = self._books.ledger.levels.mailbox(mailbox)
         asked = self._clock.now() < self._asked.get(mailbox, -inf) + ASKED
-        return Expectation(max(level.expected, int(asked)), level.newest_acceptance)
+        return Expectation(max(level.expected, int(asked)), level.newest_acceptance, urgent=asked)
 
     def ask(self, mailbox: str) -> None:
-        """Look into a mailbox soon, as if a message were expected: whether it answers counts."""
+        """Look into a mailbox now, and often for a while: what is missing may be there."""
         if mailbox in self._wakes:
             self._asked[mailbox] = self._clock.now()
             self._wakes[mailbox].set()

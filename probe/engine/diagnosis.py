@@ -92,6 +92,8 @@ class Diagnostician:
         self._remarks = remarks
         self._known = {one.id: one for one in detector.open}
         self._followed: object = None
+        self._learned: frozenset[tuple[str, str]] = frozenset()
+        self._present: frozenset[Component] = frozenset()  # All there are, but combinations.
         self._declared: frozenset[Component] = frozenset()
         self._statuses: dict[Component, ComponentStatus] = {}
         self._kept = clock.now()
@@ -113,7 +115,7 @@ class Diagnostician:
     def turn(self) -> None:
         """Look at everything once."""
         now = self._clock.now()
-        self._follow_routes()
+        self._follow_routes(now)
         self._findings.refresh()
         self._declare(now)
         diagnosis = self._detector.tick(now)
@@ -138,29 +140,32 @@ class Diagnostician:
 
     # ---- what the detector is told
 
-    def _follow_routes(self) -> None:
+    def _follow_routes(self, now: float) -> None:
         learned = self._learner.nodes
-        if self._followed != (self._roster.version, learned):
-            for relay, node in self._learned_before() - learned:
-                self._detector.forget(relay, node)
-            self._followed = (self._roster.version, learned)
-            self._findings.keep(self._all())
-            self._detector.follow(
-                self._roster.routes,
-                self._configured.relays,
-                slow_after=self._configured.slow_after,
-            )
-
-    def _learned_before(self) -> frozenset[tuple[str, str]]:
-        match self._followed:
-            case (_, frozenset() as learned):
-                return learned
-            case _:
-                return frozenset()
+        if self._followed == (self._roster.version, learned):
+            return
+        self._followed = (self._roster.version, learned)
+        for relay, node in self._learned - learned:
+            self._detector.forget(relay, node)
+        self._learned = learned
+        present = frozenset(self._all())
+        for component in self._present - present:
+            self._detector.retire(component, now)
+        self._present = present
+        self._findings.keep(present)
+        self._detector.follow(
+            self._roster.routes,
+            self._configured.relays,
+            slow_after=self._configured.slow_after,
+        )
 
     def _declare(self, now: float) -> None:
-        """Tell of faults that are known by themselves, without any probe."""
-        known = self._findings.named()
+        """Tell of faults that are known by themselves, without any probe.
+
+        What a submission shows of a node that has gone meanwhile is nobody's.
+        """
+        named = self._findings.named()
+        known = {one: faults for one, faults in named.items() if one in self._present}
         for component in self._declared - known.keys():
             self._detector.declare(component, ())
         self._declared = frozenset(known)

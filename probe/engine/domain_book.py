@@ -73,11 +73,13 @@ class DomainBook:
         """How its checks went so far, in earlier runs of the prober too."""
         return self._courses.get(domain, {})
 
-    def take_in(self, plan: DomainPlan, kind: CheckKind, found: Inspection) -> None:
-        """One run of this kind of check has ended."""
+    def take_in(
+        self, plan: DomainPlan, kind: CheckKind, found: Inspection, *, used: Collection[str]
+    ) -> None:
+        """One run of this kind of check has ended; `used`: the selectors seen in mail."""
         domain, before = plan.domain, self.courses(plan.domain)
         wall = self._clock.wall(self._clock.now())
-        self._courses[domain] = followed(before, found.checks, {kind}, wall)
+        self._courses[domain] = followed(before, found.checks, {kind}, wall, used=used)
         self._checks[domain][kind] = found.checks
         if kind is CheckKind.DNSBL:
             self._lists[domain] = found

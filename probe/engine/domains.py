@@ -16,7 +16,7 @@ from probe.core.records.account import remarks
 from probe.core.records.check import CheckKind, DomainPlan
 from probe.core.records.history import Courses, DnsFault, changes, faults, suspects
 from probe.core.records.timetable import DnsTimes, confirming_run, first_run, next_run
-from probe.core.sender_domain import SenderDomain, domain_plans
+from probe.core.sender_domain import SenderDomain, affected, concerning, domain_plans
 from probe.core.status import DomainStatus
 from probe.engine.domain_book import DomainBook
 from probe.engine.supervisor import Beat
@@ -71,8 +71,9 @@ class Domains:
 
     def courses(self, sender: str) -> Courses:
         """How the checks of a sender's domain went so far; nothing where it is not checked."""
-        domain = next((o.domain for o in self._origins if o.sender == sender and o.checked), "")
-        return self._book.courses(domain)
+        found = (one for one in self._origins if one.sender == sender and one.checked)
+        origin = next(found, None)
+        return {} if origin is None else concerning(origin, self._book.courses(origin.domain))
 
     def faults(self, sender: str) -> tuple[DnsFault, ...]:
         """What was well of a sender's domain, and is not, the oldest first."""
@@ -155,8 +156,8 @@ class Domains:
             if before is None:
                 self._book.add(domain)
                 self._due[domain] = dict.fromkeys(CheckKind, first_run(domain, self._times, now))
-            elif before != plan:
-                self._due[domain] = dict.fromkeys(CheckKind, now)
+            else:
+                self._due[domain] |= dict.fromkeys(affected(before, plan), now)
             for kind, due in self._due[domain].items():  # An interval may have become shorter.
                 self._due[domain][kind] = min(due, now + self._times.of(kind))
 
@@ -180,7 +181,7 @@ class Domains:
             self._busy.discard((plan.domain, kind))
         if plan.domain not in self._plans:
             return  # It is not configured any more.
-        self._book.take_in(plan, kind, found)
+        self._book.take_in(plan, kind, found, used=self._selectors(plan.domain))
         if kind is CheckKind.DNSBL:
             self._book.show_lists(self._plans.values())
         self._declare_all()
@@ -188,12 +189,12 @@ class Domains:
 
     def _rest(self, plan: DomainPlan, kind: CheckKind) -> None:
         """When it is due again; at once where there is another plan by now."""
-        if self._plans[plan.domain] != plan:
+        if kind in affected(plan, self._plans[plan.domain]):
             return
         now, interval = self._clock.now(), self._times.of(kind)
         due = next_run(plan.domain, interval, self._due[plan.domain][kind])
         if due <= now:  # It took too long, or we did not run.
             due = next_run(plan.domain, interval, now)
         if kind in suspects(self._book.courses(plan.domain)):
-            due = min(due, confirming_run(interval, now))
+            due = min(due, confirming_run(kind, interval, now))
         self._due[plan.domain][kind] = due

@@ -38,7 +38,7 @@ class Job:
     """Something to be found out."""
 
     kind: CheckKind
-    subject: str  # Of the check, where it does not come to an end.
+    subject: str  # Of the check, where it does not come to an end; empty: it makes none.
     work: Callable[[], Awaitable[list[Check]]]
 
 
@@ -81,7 +81,7 @@ class Examination:
                 yield from (Job(kind, ip, partial(self._ptr, ip)) for ip in plan.egress_ips)
             case CheckKind.DNSBL:
                 for zone in plan.dnsbls:
-                    yield Job(kind, zone, partial(self._test_list, zone))
+                    yield Job(kind, "", partial(self._test_list, zone))
                     for ip in plan.egress_ips:
                         yield Job(kind, f"{ip} {zone}", partial(self._dnsbl, ip, zone))
             case CheckKind.MX:
@@ -228,9 +228,12 @@ class Examination:
         return ns.evaluate(self._domain, answer, servers)
 
     async def _name_servers(self) -> Answer:
-        """The name servers of the zone that the domain is in."""
+        """The name servers of the zone that the domain is in; who runs the top level is not asked.
+
+        There, everything that is not registered would be in good order.
+        """
         labels = self._domain.split(".")[-MAX_LABELS:]
-        names = [".".join(labels[start:]) for start in range(len(labels))]
+        names = [".".join(labels[start:]) for start in range(max(1, len(labels) - 1))]
         for name in names:
             answer = await self._records(name, RecordKind.NS)
             if answer.records or not answer.is_known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Iterable, Set
 
 from probe.core.records.answer import Answer, Question
@@ -23,6 +24,8 @@ from probe.ports_dns import (
     Records,
     Semantics,
 )
+
+log = logging.getLogger("probe.examiner")
 
 DOMAINS = 12  # Inspected at a time.
 QUESTIONS = 48  # Under way at a time, over all domains.
@@ -79,13 +82,16 @@ class Examiner:
             return await self._records.ask(question)
 
     async def _in_time(self, job: Job) -> list[Check]:
-        """What a job finds out; that it took too long is a result as well."""
+        """What a job finds out; that it took too long, or broke, is a result as well."""
         try:
             async with asyncio.timeout(self._deadline):
                 return await job.work()
         except TimeoutError:
             said = f"The check did not come to an end within {self._deadline:g} s."
-            return [Check(job.kind, job.subject, CheckState.ERROR, said)]
+        except Exception:  # What one domain publishes must not keep us from checking the others.
+            log.exception("The check %s of %s broke.", job.kind, job.subject)
+            said = "The check broke, which is our fault; the log says how."
+        return [Check(job.kind, job.subject, CheckState.ERROR, said)] if job.subject else []
 
 
 async def _all(works: Iterable[Awaitable[list[Check]]]) -> tuple[Check, ...]:

@@ -65,6 +65,17 @@ class Findings:
         """What others know to be wrong with a component."""
         self._declared[component] = faults
 
+    def locked_out(self, relay: str, why: str) -> None:
+        """A relay refuses our login so often that it is hardly tried any more."""
+        component = Component(Kind.RELAY, relay=relay)
+        known = self._declared.get(component, ())
+        since = known[0].since if known else self._clock.now()
+        self._declared[component] = (Named(Fault.REFUSING, since, (why,)),)
+
+    def let_in(self, relay: str) -> None:
+        """A relay has accepted our login."""
+        self._declared.pop(Component(Kind.RELAY, relay=relay), None)
+
     def node_certified(self, relay: str, node: str, end: float) -> None:
         """A node has shown its certificate chain; `end` is the earliest end in it (Unix time)."""
         self._certificates.shown(Component(Kind.NODE, relay=relay, node=node), end)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from probe.core.records.answer import Question, RecordKind
-from probe.core.signature import flaw_of_key
+from probe.core.signature import flaw_of_key, is_too_long
 from probe.ports import Clock
 from probe.ports_dns import Records
 
@@ -54,7 +54,9 @@ class Keyring:
         # RFC 6376 §3.6.2.2: several are undefined. One that is a key speaks.
         keys = [text for text in answer.records if not flaw_of_key(text)]
         text = next(iter((*keys, *answer.records)), "")
-        return Key(text, flaw_of_key(text), "", now, now + _HELD)
+        flaw = flaw_of_key(text)
+        silence = "the key is too long to be tried" if not flaw and is_too_long(text) else ""
+        return Key(text, flaw, silence, now, now + _HELD)
 
     def _forget(self, now: float) -> None:
         """Selectors come and go, and anybody may have written them."""

@@ -152,7 +152,7 @@ class Notary:
             altered=bool(item.sighting.altered),
             signs=bool(item.origin.selectors),
         )
-        domain, mailbox = item.origin.domain, item.record.probe.route.mailbox
-        said = authenticity(observed, self._notebook.passed_before(domain, mailbox))
-        self._notebook.saw_pass(domain, mailbox, passed(observed))
+        origin, mailbox = item.origin, item.record.probe.route.mailbox
+        said = authenticity(observed, self._notebook.passed_before(origin, mailbox))
+        self._notebook.saw_pass(origin, mailbox, passed(observed))
         self._books.count(Change(item.record, (Vouched(said),)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from probe.core.remembrance import Remembrance
+from probe.core.sender_domain import SenderDomain
 from probe.ports import Clock, Journal
 
 _SELECTORS, _PASSED = "selectors", "passed"  # Topics of the journal's notes.
@@ -32,14 +33,14 @@ class Notebook:
         """Those in use within the week."""
         return self._topics[_SELECTORS].known(domain, self._now())
 
-    def saw_pass(self, domain: str, mailbox: str, methods: Collection[str]) -> None:
-        """Mail of this domain in this mailbox was authenticated in these ways."""
+    def saw_pass(self, origin: SenderDomain, mailbox: str, methods: Collection[str]) -> None:
+        """Mail of this sender in this mailbox was authenticated in these ways."""
         if methods:
-            self._saw(_PASSED, f"{domain} {mailbox}", methods)
+            self._saw(_PASSED, _way(origin, mailbox), methods)
 
-    def passed_before(self, domain: str, mailbox: str) -> tuple[str, ...]:
+    def passed_before(self, origin: SenderDomain, mailbox: str) -> tuple[str, ...]:
         """The ways in which it was within the week."""
-        return self._topics[_PASSED].known(f"{domain} {mailbox}", self._now())
+        return self._topics[_PASSED].known(_way(origin, mailbox), self._now())
 
     def forget_mailbox(self, mailbox: str) -> None:
         """It is another account now: whoever reads mail there may check other things."""
@@ -53,3 +54,8 @@ class Notebook:
 
     def _now(self) -> float:
         return self._clock.wall(self._clock.now())
+
+
+def _way(origin: SenderDomain, mailbox: str) -> str:
+    """Senders that share a domain need not sign alike; one that gets another begins anew."""
+    return f"{origin.domain} {origin.sender} {mailbox}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.cli_dns import lines, summary
+from probe.cli_dns import finding, lines, summary
 from probe.core.records.check import Check, CheckKind, CheckState, DomainPlan
 from tests.contract.test_cli import mailprobe
 
@@ -16,6 +16,7 @@ from tests.contract.test_cli import mailprobe
         (["a b"], "'a b' is not the name of a domain"),
         (["192.0.2.1"], "is not the name of a domain"),
         (["shop.test", "--ip", "192.0.2"], "'192.0.2' does not appear to be an IPv4 or IPv6"),
+        (["shop.test", "--ip", "fe80::1%eth0"], "leave out the %"),
         (["shop.test", "--selector", "a..b"], "'a..b' is not the name"),
         (["shop.test", "--dnsbl", "x y"], "'x y' is not the name"),
         (["shop.test", "--helo", "-"], "'-' is not the name"),
@@ -50,3 +51,10 @@ def test_the_summary_says_what_was_not_looked_at() -> None:
     assert summary(full, well) == "shop.test is well."
     assert "no DKIM key without --selector, no sending address without --ip" in summary(bare, well)
     assert summary(full, [check(CheckState.FAIL, "a")]) == "shop.test is not well."
+
+
+def test_what_a_check_of_all_says_of_a_domain() -> None:
+    well, wrong, dark = (check(CheckState(state), "a") for state in ("ok", "fail", "error"))
+    assert finding("shop.test", [well]) == ""
+    assert finding("shop.test", [wrong, dark]) == "The DNS of shop.test is not well: spf."
+    assert finding("shop.test", [dark]) == "The DNS of shop.test could not be found out: spf."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from probe.core.records.check import Check, CheckKind, CheckState
@@ -26,12 +28,13 @@ def check(unit: Unit, letter: str, *records: str) -> Check:
     return Check(unit.kind, unit.subject, STATES[letter], f"it is {letter}", (), records)
 
 
-def course(*runs: dict[Unit, str]) -> Courses:
+def course(*runs: dict[Unit, str], used: Collection[str] = ()) -> Courses:
     """The courses after these runs, one a second from second 1 on; each says what it found."""
     known: Courses = {}
     for now, run in enumerate(runs, 1):
         checks = [check(unit, letter) for unit, letter in run.items()]
-        known = followed(known, checks, frozenset({CheckKind.SPF, CheckKind.DKIM}), float(now))
+        kinds = frozenset({CheckKind.SPF, CheckKind.DKIM})
+        known = followed(known, checks, kinds, float(now), used=used)
     return known
 
 
@@ -70,9 +73,20 @@ def test_one_more_run_is_due_when_what_was_well_failed_once() -> None:
 
 
 def test_a_selector_that_is_new_in_the_mail_is_as_good_as_the_others_were() -> None:
-    found = faults(course({S1: "o"}, {S1: "o", S2: "f"}, {S1: "o", S2: "f"}))
+    runs = {S1: "o"}, {S1: "o", S2: "f"}, {S1: "o", S2: "f"}
+    found = faults(course(*runs, used=["s2"]))
     assert [(one.unit, one.since) for one in found] == [(S2, 2.0)]
-    assert faults(course({S1: "f", S2: "f"}, {S1: "f", S2: "f"})) == ()
+    assert faults(course({S1: "f", S2: "f"}, {S1: "f", S2: "f"}, used=["s1", "s2"])) == ()
+
+
+def test_a_selector_that_is_configured_before_it_is_published_is_no_fault() -> None:
+    runs = {S1: "o"}, {S1: "o", S2: "f"}, {S1: "o", S2: "f"}
+    early = course(*runs, used=["s1"])
+    assert faults(early) == () and suspects(course(*runs[:2], used=["s1"])) == set()
+    # Nor does it stay one when the mail takes it up.
+    checks = [check(S1, "o"), check(S2, "f")]
+    later = followed(early, checks, {CheckKind.DKIM}, 9.0, used=["s1", "s2"])
+    assert [one.unit for one in faults(later)] == [S2]
 
 
 def test_what_is_not_asked_for_any_more_is_no_fault() -> None:
@@ -139,6 +153,8 @@ def test_a_change_far_behind_in_a_long_record_is_seen() -> None:
 def test_it_survives_as_text() -> None:
     known = run(run(run({}, 1.0, "o", "v=spf1 -all"), 2.0, "f", "x"), 3.0, "f", "x")
     assert course_of(SPF, text_of(known[SPF])) == known[SPF]
+    [*_, used] = course({S1: "f"}, used=["s1"]).values()
+    assert used.used and course_of(S1, text_of(used)) == used
     listed = Unit(CheckKind.DNSBL, "192.0.2.1 bl.example")
     assert unit_of(name_of("shop.example", listed)) == ("shop.example", listed)
     assert unit_of("nonsense") is None

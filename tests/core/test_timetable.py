@@ -18,7 +18,7 @@ def test_what_turns_bad_is_known_for_sure_within_the_interval(
 ) -> None:
     due = next_run(domain, interval, now)
     assert now + 0.79 * interval <= due
-    assert confirming_run(interval, due) <= now + interval * 1.001 + 1e-6
+    assert confirming_run(CheckKind.SPF, interval, due) <= now + interval * 1.001 + 1e-6
     assert next_run(domain, interval, now) == due
 
 

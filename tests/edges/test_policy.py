@@ -81,7 +81,6 @@ async def test_a_policy_is_fetched(authority: CertificateAuthority) -> None:
         (elsewhere, "redirects to elsewhere"),
         (gone, "answers 404"),
         (endless, "more than 65536 octets"),
-        (breaking_off, "no proper answer"),
     ],
 )
 async def test_what_senders_do_not_accept(
@@ -108,6 +107,19 @@ async def test_the_certificate_must_come_from_a_known_authority(
 async def test_who_cannot_be_reached_is_unknown(authority: CertificateAuthority) -> None:
     found = await PolicyFetcher(ca_file=str(authority.ca_file), port=1).fetch(HOST, ["127.0.0.1"])
     assert "could not be reached: " in found.unknown
+
+
+async def half(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "500"})
+    await response.prepare(request)
+    await response.write(b"version: STSv1\r\n")
+    return await breaking_off(request)
+
+
+@pytest.mark.parametrize("respond", [breaking_off, half])
+async def test_who_breaks_off_is_unknown(authority: CertificateAuthority, respond: Respond) -> None:
+    found = await fetched(authority, respond)
+    assert "broke off" in found.unknown
 
 
 async def test_who_is_silent_is_unknown(authority: CertificateAuthority) -> None:

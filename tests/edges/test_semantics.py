@@ -201,6 +201,15 @@ async def test_what_dns_does_not_answer_is_told_and_bounded(semantics: LibrarySe
     assert len(greedy.asked) <= MAX_QUESTIONS
 
 
+async def test_an_explanation_is_not_asked_for_behind_our_back(
+    semantics: LibrarySemantics,
+) -> None:
+    dns = published("v=spf1 ip4:192.0.2.1 -all exp=why.example.com")
+    reading = await semantics.spf("example.com", dns.ask)
+    assert (reading.error, reading.warnings) == ("", ())
+    assert {question.name for question in dns.asked} == {"example.com"}
+
+
 @pytest.mark.parametrize("term", ["exists:%{d1r.-+,/_=}", "a:", "ip4:192.0.2.1 ", "a.", '"', " "])
 async def test_records_of_64_kilobytes_are_not_read(semantics: LibrarySemantics, term: str) -> None:
     dns = published("v=spf1 " + term * (64_000 // len(term)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from probe.core.allowance import Limits, RelayLimits
+from probe.core.component import Fault
 from probe.core.ledger import Ledger
 from probe.core.model import Attempt
 from probe.core.sight import Sight
@@ -49,6 +50,7 @@ class World:
         )
         self.submitter = FakeSubmitter(self.clock, list(self.outcomes), steps=self.journal.steps)
         self.sights = {"corp": Sight(frozenset({"inbox"}), 0.0, None)}
+        self.findings = Findings(self.sights, clock=self.clock)
         self.ledger = Ledger(self.sights)
         self.wakes = {"corp": asyncio.Event()}
         self.books = Books(
@@ -74,7 +76,7 @@ class World:
             scribe,
             throttle=self.throttle,
             books=self.books,
-            findings=Findings(self.sights, clock=self.clock),
+            findings=self.findings,
             learner=Learner([RELAY], books=self.books, metrics=self.metrics, clock=self.clock),
             journal=self.journal,
             metrics=self.metrics,
@@ -144,9 +146,13 @@ async def test_a_corrected_password_is_tried_at_once() -> None:
     password = FixedSecret("wrong")
     world = World([LOGIN_REFUSED, LOGIN_REFUSED, LOGIN_REFUSED, ACCEPTED], password=password)
     await world.carry(5)
+    [(relay, [refusing])] = [item for item in world.findings.named().items() if item[1]]
+    assert (relay.relay, refusing.fault) == ("pool", Fault.REFUSING), "known at once"
+    assert "535" in refusing.evidence[0]
     password.value = "right"
     await world.carry()
     assert world.metrics.count("sent", KEY) == 1
+    assert not any(world.findings.named().values())
 
 
 async def test_logins_at_the_same_time_do_not_add_up_to_a_lockout() -> None:

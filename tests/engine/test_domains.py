@@ -124,6 +124,19 @@ async def test_what_was_well_and_fails_is_named_within_one_interval() -> None:
         assert world.named == {"shop": ()}
 
 
+async def test_name_servers_are_given_time_to_take_over_a_change() -> None:
+    world = World()
+    async with world.running():
+        await world.clock.advance(100.0)
+        world.dns.states["shop.example", CheckKind.NS] = CheckState.FAIL
+        while world.metrics.count("checked", "shop.example", "ns", "fail") == 0:
+            await world.clock.advance(1.0)
+        await world.clock.advance(200.0)
+        assert world.faults() == []
+        await world.clock.advance(100.0)
+        assert world.faults() == [CheckKind.NS]
+
+
 async def test_what_was_never_well_is_no_fault() -> None:
     world = World()
     world.dns.states["shop.example", CheckKind.DMARC] = CheckState.FAIL
@@ -168,6 +181,7 @@ async def test_a_selector_that_is_new_in_the_mail_is_looked_at_at_once() -> None
         await world.clock.advance(6.0)
         assert world.dns.plans[-1].selectors == ("s1", "s2")
         assert world.dns.when("shop.example", CheckKind.DKIM)[-1] <= 106.0
+        assert len(world.dns.when("shop.example", CheckKind.DNSBL)) == 1
 
 
 async def test_a_check_that_does_not_end_holds_up_no_other() -> None:
@@ -210,12 +224,14 @@ async def test_two_senders_of_a_domain_share_its_checks() -> None:
     world = World(SHOP, other, silent)
     async with world.running():
         await world.clock.advance(100.0)
-        world.dns.states["shop.example", CheckKind.PTR] = CheckState.FAIL
+        for kind in (CheckKind.PTR, CheckKind.SPF):
+            world.dns.states["shop.example", kind] = CheckState.FAIL
         await world.clock.advance(400.0)
     assert {plan.domain for plan in world.dns.plans} == {"shop.example"}
     assert world.dns.plans[0].selectors == ("s1", "s9")
     assert world.dns.plans[0].egress_ips == ("192.0.2.1", "192.0.2.9")
-    assert world.faults("shop") == world.faults("other") == [CheckKind.PTR]
+    assert set(world.faults("shop")) == {CheckKind.PTR, CheckKind.SPF}
+    assert world.faults("other") == [CheckKind.SPF]  # The address is not one of its own.
     assert world.faults("silent") == []
 
 

@@ -76,8 +76,8 @@ def zone() -> Zone:
     return Zone()
 
 
-def examiner(zone: Zone, deadline: float = 30.0) -> Examiner:
-    stub = Stub()
+def examiner(zone: Zone, deadline: float = 30.0, stub: Stub | None = None) -> Examiner:
+    stub = stub or Stub()
     return Examiner(
         zone,
         semantics=stub,
@@ -153,3 +153,56 @@ async def test_only_what_is_wanted_is_asked(zone: Zone) -> None:
     found = await examiner(zone).inspect(DomainPlan("shop.test"), frozenset({CheckKind.BIMI}))
     assert [question.name for question in zone.asked] == ["default._bimi.shop.test"]
     assert found.spf_lookups is None
+
+
+@pytest.mark.parametrize(
+    ("domain", "asked"),
+    [("no.test", ["no.test"]), ("a.no.test", ["a.no.test", "no.test"]), ("test", ["test"])],
+)
+async def test_the_servers_of_a_top_level_are_not_those_of_a_domain(
+    zone: Zone, domain: str, asked: list[str]
+) -> None:
+    zone.gate.set()
+    found = await examiner(zone).inspect(DomainPlan(domain), frozenset({CheckKind.NS}))
+    assert [question.name for question in zone.asked] == asked
+    [check] = found.checks
+    assert (check.state, check.summary) == (
+        CheckState.FAIL,
+        f"No name server of {domain} is known.",
+    )
+
+
+class Dark(Zone):
+    """DNS that cannot say who the mail servers are."""
+
+    async def ask(self, question: Question) -> Answer:
+        return Answer(question, Reply.FAILED, detail="SERVFAIL")
+
+
+async def test_without_mail_servers_nothing_is_known_of_their_certificates() -> None:
+    found = await examiner(Dark()).inspect(DomainPlan("shop.test"), frozenset({CheckKind.DANE}))
+    assert [check.state for check in found.checks] == [CheckState.ERROR]
+
+
+class Stumbling(Stub):
+    """Has a defect."""
+
+    async def spf(self, domain: str, ask: Ask) -> SpfReading:
+        raise LookupError(domain)
+
+
+async def test_what_breaks_is_an_error_and_breaks_nothing_else(
+    zone: Zone, caplog: pytest.LogCaptureFixture
+) -> None:
+    zone.gate.set()
+    found = await examiner(zone, stub=Stumbling()).inspect(DomainPlan("shop.test"))
+    assert {check.check: check.state for check in found.checks}[CheckKind.SPF] is CheckState.ERROR
+    assert {check.check for check in found.checks if "broke" in check.summary} == {CheckKind.SPF}
+    assert "The check spf of shop.test broke." in caplog.text
+
+
+async def test_the_test_of_a_list_is_no_check(zone: Zone) -> None:
+    plan = DomainPlan("shop.test", (), ("192.0.2.1",), dnsbls=("bl.test",))
+    found = await examiner(zone, deadline=0.05).inspect(plan, frozenset({CheckKind.DNSBL}))
+    assert [check.subject for check in found.checks] == ["192.0.2.1 bl.test"]
+    assert found.usable == ()

@@ -81,13 +81,18 @@ class World:
             Keyring(self.dns, self.clock),
             books=self.books,  # type: ignore[arg-type]
             notebook=self.notebook,
-            domains=[SenderDomain("shop", "shop.example", selectors)],
+            domains=[
+                SenderDomain("shop", "shop.example", selectors),
+                SenderDomain("news", "shop.example"),
+            ],
         )
         self.count = 0
 
-    def arrive(self, header: bytes = SIGNED, said: str = "", mailbox: str = "corp") -> None:
+    def arrive(
+        self, header: bytes = SIGNED, said: str = "", mailbox: str = "corp", sender: str = "shop"
+    ) -> None:
         self.count += 1
-        route = RouteKey("pool", "n1", "shop", mailbox)
+        route = RouteKey("pool", "n1", sender, mailbox)
         probe = Probe(self.count, route, 0.0, 0.0, "token", 60.0, 3600.0)
         sighting = Sighting(
             self.count,
@@ -153,6 +158,12 @@ async def test_the_key_of_a_signature_that_does_not_fit_is_asked_for_anew(world:
     assert (await world.hear(4))[3] is Proof.HOLDS
 
 
+async def test_a_key_that_is_too_long_for_us_is_no_failure(world: World) -> None:
+    world.dns.keys["s1._domainkey.shop.example"] = "v=DKIM1; p=" + "A" * 1400
+    world.arrive()
+    assert await world.hear() == [Proof.OPEN]
+
+
 async def test_dns_that_does_not_answer_is_no_failure(world: World) -> None:
     world.dns.silent = True
     world.arrive()
@@ -172,6 +183,14 @@ async def test_a_node_that_signs_no_more_fails_where_others_sign(world: World) -
     world.arrive(SIGNED)
     world.arrive(UNSIGNED)
     assert await world.hear(3) == [Proof.OPEN, Proof.HOLDS, Proof.FAILS]
+
+
+async def test_a_sender_that_never_signed_is_not_compared_with_another_of_its_domain(
+    world: World,
+) -> None:
+    world.arrive(SIGNED, said="dkim=pass dmarc=pass")
+    world.arrive(UNSIGNED, said="dkim=none", sender="news")
+    assert await world.hear(2) == [Proof.HOLDS, Proof.OPEN]
 
 
 async def test_a_configured_selector_says_that_there_must_be_a_signature() -> None:

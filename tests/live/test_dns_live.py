@@ -103,7 +103,7 @@ ZONES = {
     # Of addresses
     "2.0.192.in-addr.arpa": (
         "10 PTR mail.shop.test.\n11 PTR mail.shop.test.\n12 PTR gone.shop.test.\n"
-        "20 PTR mail.unserved.example."
+        "13 PTR .\n20 PTR mail.unserved.example."
     ),
     # Blocklists
     "good.bl": "2.0.0.127 A 127.0.0.2\n20.2.0.192 A 127.0.0.4\n" + txt("20.2.0.192", "see bl/20"),
@@ -126,7 +126,7 @@ MX_CASES = [
     ("nullmx.test", FAIL, "null MX"),
     ("nomx.test", WARN, "its own address"),
     ("nothing.test", FAIL, "cannot take bounces"),
-    ("absent.shop.test", FAIL, "does not exist"),
+    ("absent.shop.test", FAIL, "absent.shop.test does not exist: it cannot take bounces"),
     ("gonemx.test", FAIL, "No mail server"),
     ("halfmx.test", WARN, "mx1.halfmx.test has no address"),
     ("strangemx.test", ERROR, "No server answered for the A record of mx.unserved.example"),
@@ -285,6 +285,7 @@ async def test_optional_records(
         ("192.0.2.11", "", FAIL, "does not lead back"),
         ("192.0.2.12", "", FAIL, "does not lead back"),
         ("192.0.2.99", "", FAIL, "has no name"),
+        ("192.0.2.13", "", FAIL, "is no name"),
         (OTHER_IP, "", ERROR, "mail.unserved.example"),
         ("2001:db8::1", "", ERROR, "REFUSED"),
     ],

@@ -25,6 +25,7 @@ _BEGINNING = 20  # Arrivals that are learned from at once.
 _DELAY_MEMORY = 20_000.0  # Arrivals: less, and a fault that is not noticed teaches too quickly.
 
 POSTSCREEN = 6.0  # s: how long a Postfix postscreen keeps a stranger waiting for its greeting.
+MOST_PHASES = 5000  # Of all nodes: addresses come and go, and the longest silent one makes room.
 _PHASE_KNOWN = 5  # Times that a phase was seen from which on its normal is known.
 _PHASE_MEMORY = 1000.0
 _PHASE_SHARE = 0.95
@@ -72,9 +73,11 @@ class Baselines:
     def timed(self, relay: str, node: str, phase: Phase, seconds: float) -> None:
         """A phase ended well after so long (s)."""
         key = relay, phase, node
-        if key not in self._phases:
-            self._phases[key] = Histogram(_PHASE_MEMORY)
-        self._phases[key].add(seconds)
+        times = self._phases.pop(key, None) or Histogram(_PHASE_MEMORY)
+        times.add(seconds)
+        self._phases[key] = times  # The last in order.
+        if len(self._phases) > MOST_PHASES:
+            del self._phases[next(iter(self._phases))]
 
     def is_new_to(self, relay: str, mailbox: str) -> bool:
         """Whether so little mail has come this way that its delay is hardly known."""

@@ -12,6 +12,7 @@ from probe.core.detection.localise import is_clear
 from probe.core.detection.observation import (
     DESIGN_SHARE,
     EVERYBODY,
+    TAKEN,
     Observation,
     Weight,
 )
@@ -55,6 +56,11 @@ class Seen:
         return self.weight.odds == 0.0 and self.weight.blames == EVERYBODY
 
     @property
+    def taken(self) -> bool:
+        """Whether the relay took it, and no more can be known of it."""
+        return self.weight == TAKEN
+
+    @property
     def fact(self) -> bool:
         """Whether it failed in a way that does not just happen."""
         return self.observation.failure is not None and self.observation.failure.is_fact
@@ -89,6 +95,7 @@ class Assessment:
     waiting: bool = False  # Something is missing for longer than it should.
     drained: float = -math.inf  # When the last late one arrived.
     missing: int = 0  # Accepted, and not seen yet.
+    afterwards: bool = False  # Something has failed after it was accepted.
 
     @property
     def share(self) -> Share | None:
@@ -156,7 +163,9 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
     for one in seen:
         watched = one.observation
         run = found.runs.setdefault(watched.key.node, Run())
-        well = one.good or (one.dawdled and watched.on_time and run.good)
+        # Where nothing has failed but submissions, one that is taken is all that can be wished for.
+        taken = one.taken and not found.afterwards
+        well = one.good or taken or (one.dawdled and watched.on_time and run.good)
         if one.failed and not well:
             # A row of failures is one thing that happened; facts are each of their own.
             fresh = (not failing and not run.failures) or one.fact
@@ -164,6 +173,7 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
             failing = True
             found.outcomes.append(True)
             found.failures.append(one)
+            found.afterwards = found.afterwards or _is_after_acceptance(watched)
             found.last_failed, found.good = watched.slot, 0
             found.waiting = found.waiting or (watched.failure is None and not watched.dawdled)
             _fail(run, watched, now)
@@ -190,6 +200,12 @@ def _fail(run: Run, watched: Observation, now: float) -> None:
     pending = watched.failure is None and not watched.dawdled
     run.newest = now if pending else max(run.newest, watched.known)
     run.last_failed = watched.slot
+
+
+def _is_after_acceptance(watched: Observation) -> bool:
+    """Whether it failed in a way that its submission does not show."""
+    slow = watched.failure is not None and watched.failure.fault is Fault.SLOW
+    return watched.accepted is not None and not slow
 
 
 def _was_held(watched: Observation) -> bool:
@@ -225,6 +241,11 @@ class Case:
     found: Assessment = field(default_factory=Assessment)
     details: Details | None = None
     detailed: float = -math.inf  # When the details were put into words.
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether most probes fail."""
+        return self.share is None or self.share.low >= _MOST_SHARE
 
     def update(self, found: Assessment, now: float, threshold: float) -> None:
         """Take in what was found; what cannot be told any more stays as it was."""

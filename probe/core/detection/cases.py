@@ -55,10 +55,16 @@ class Cases:
         self._covered.clear()
 
     def resume(self, incident: Incident, now: float) -> bool:
-        """Go on with an incident of the last run; whether it was one that probes have told of."""
+        """Go on with an incident of the last run; whether it was one that probes have told of.
+
+        A tie is none: what it may be has to be found out anew.
+        """
         component = incident.component
-        if not self.routes_of(component) or incident.share is None:
+        tie = component.kind is Kind.ROUTE and incident.alternatives
+        if tie or incident.share is None or not self.routes_of(component):
             return False
+        if any(case.component == component for case in self.open):
+            return True  # It has been named anew meanwhile.
         self.open.append(
             Case(
                 component,
@@ -86,6 +92,12 @@ class Cases:
             self._covered[component] = self.topology.covered(component)
         return self._covered[component]
 
+    def extent(self, case: Case) -> frozenset[RouteKey]:
+        """The routes of a case; of a tie, those of all that it may be."""
+        if not case.tie:
+            return self.routes_of(case.component)
+        return frozenset().union(*map(self.routes_of, case.alternatives))
+
     def seen(self, since: float, now: float) -> Iterator[Seen]:
         """What counts since then, oldest first."""
         for one in self._history.since(since):
@@ -100,9 +112,11 @@ class Cases:
         return [number for number in numbers if number is not None]
 
     def own(self, case: Case, now: float) -> Iterator[Seen]:
-        """What was seen of a case's routes that can be blamed on it."""
-        routes = self.routes_of(case.component)
-        for one in self._history.through(routes, case.since):
+        """What was seen of a case's routes that can be blamed on it; of very much, the newest."""
+        return self._of(case, self._history.through(self.extent(case), case.since), now)
+
+    def _of(self, case: Case, some: Iterable[Observation], now: float) -> Iterator[Seen]:
+        for one in some:
             if one.spent:
                 continue
             weight = self._history.blame(one, now)
@@ -146,7 +160,8 @@ class Cases:
             found = assess(self.own(self.tie, now), now)
             self.tie.update(found, now, self.topology.threshold)
             self.tie.confirmed = None
-            yield self._told(self.tie, now)
+            if self.tie.faults:  # Else it is only suspected that something takes long.
+                yield self._told(self.tie, now)
 
     def _told(self, case: Case, now: float) -> Accusation:
         """What is held against it; the details are as they were a moment ago, if it is the same."""
@@ -196,13 +211,16 @@ class Cases:
 
     def end(self, case: Case, now: float) -> None:
         """A case is over: nothing of it counts any more."""
-        for seen in [*self.own(case, now)]:
+        # Of a tie that dissolved only what all of it share: the rest may still tell of somebody.
+        routes = self.routes_of(case.component)
+        found = (one for one in self._history.since(case.since) if one.key in routes)
+        for seen in self._of(case, found, now):
             seen.observation.spent = True
         if case is self.tie:
             self.tie = None
         else:
             self.open.remove(case)
-        for relay in {key.relay for key in self.routes_of(case.component)}:
+        for relay in {key.relay for key in self.extent(case)}:
             confirmed = case.confirmed is not None
             self._lessons.ended(relay, case.since, now, confirmed=confirmed)
         self._changed()

@@ -20,12 +20,13 @@ from probe.core.detection.observation import DESIGN_SHARE, Observation, Weight
 from probe.core.detection.topology import Topology
 from probe.core.detection.walk import Sums, Walk
 from probe.core.detection.wish import Wishes
-from probe.core.incident import Grievance, Incident
+from probe.core.incident import End, Grievance, Incident
 from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 
 LATELY = 300.0  # s before a fault that is known by itself: what worked then is told, too.
-REMEMBERED = 60.0  # s after a start for which what was known without probes is taken for true.
+MISSED = 0.5  # nats from which on it is asked whether a message is there by now.
+REMEMBERED = 60.0  # s after a start for which what nothing is known of yet is taken for true.
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Diagnosis:
 
     wishes: tuple[RouteKey, ...]  # Confirmation probes to be sent now.
     incidents: tuple[Incident, ...]  # Those that have opened, changed or closed.
-    asks: tuple[str, ...] = ()  # Mailboxes that should be read right now: any answer counts.
+    asks: tuple[str, ...] = ()  # Mailboxes that should be read right now.
 
 
 class Detector:
@@ -64,7 +65,7 @@ class Detector:
         self._declared: dict[Component, tuple[Named, ...]] = {}
         self._surroundings: dict[Component, tuple[float, Details]] = {}  # And when looked at.
         self._docket = Docket(incidents)
-        self._remembered = dict(self._docket.open)  # What the last run left, for a while.
+        self._remembered = dict(self._docket.open)  # What nothing is known of yet in this run.
         self._forgetting: float | None = None  # When that is forgotten.
         self._cases = Cases(
             self._history,
@@ -112,6 +113,11 @@ class Detector:
             del self._learned[key]
         if gone:
             self._arrange()
+
+    def retire(self, component: Component, now: float) -> None:
+        """It is gone: taken out of DNS, or of the configuration."""
+        self.declare(component, ())
+        self._docket.close(component, End.RETIRED, now)
 
     def _arrange(self) -> None:
         self._topology = Topology(self._routes.values(), self._learned)
@@ -171,7 +177,10 @@ class Detector:
         wishes = tuple(self._wanted.on(sums, self._naming.rivals, now))
         question = self._naming.question
         asking = question is not None and not self._naming.has_answered(question)
-        return Diagnosis(wishes, self._docket.told(), tuple(self._sights) if asking else ())
+        asks = {one.key.mailbox for one in self._walk.missing(MISSED)}
+        if asking:
+            asks.update(self._sights)
+        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)))
 
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""
@@ -185,9 +194,9 @@ class Detector:
             self._walk.restart()
         if self._forgetting is None:
             self._forgetting = now + REMEMBERED
-        for component, incident in [*self._remembered.items()]:
-            if self._cases.resume(incident, now):  # Its routes are in force again.
-                del self._remembered[component]
+        for incident in [*self._remembered.values()]:  # Its routes may only join in a while.
+            if self._cases.resume(incident, now):
+                del self._remembered[incident.component]
         if now >= self._forgetting:
             self._remembered.clear()
 
@@ -203,7 +212,7 @@ class Detector:
             if component in self._declared:
                 del self._remembered[component]
         for component, known in self._remembered.items():
-            yield Accusation(component, known.since, known.faults, known.share)
+            yield Accusation(component, known.since, known.faults, known.share, known.alternatives)
         for component, faults in self._declared.items():
             since = min(one.since for one in faults)
             around = self._around(component, since, now)

@@ -55,7 +55,8 @@ class Docket:
             if before is not None:
                 self._tell(replace(before, changed=now, closed=now, end=End.MERGED))
             return
-        self.open[new] = replace(before, component=new, changed=now, alternatives=())
+        faults = tuple(replace(one, confirmed=None) for one in before.faults)
+        self.open[new] = replace(before, component=new, changed=now, faults=faults, alternatives=())
         self._told.append(self.open[new])
 
     def close(self, component: Component, end: End, now: float) -> None:
@@ -88,7 +89,7 @@ class Docket:
     def _follow(self, before: Incident, one: Accusation, now: float) -> None:
         after = replace(
             before,
-            faults=one.faults or before.faults,
+            faults=tuple(_kept(grievance, before) for grievance in one.faults) or before.faults,
             share=one.share or before.share,
             alternatives=one.alternatives,
             evidence=_joined(one.evidence, before.evidence),
@@ -112,6 +113,14 @@ class Docket:
             number += 1
         self._stamps.add(str(number))
         return str(number)
+
+
+def _kept(grievance: Grievance, before: Incident) -> Grievance:
+    """What has once been confirmed stays so to its end, also where a new run learns of it anew."""
+    for known in before.faults:
+        if known.fault is grievance.fault and known.confirmed is not None:
+            return replace(grievance, since=known.since, confirmed=known.confirmed)
+    return grievance
 
 
 def _gist(incident: Incident) -> tuple[object, ...]:

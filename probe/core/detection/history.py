@@ -131,6 +131,7 @@ class History:
                     self._copied(one, sighting.seen)
                 case Returned(bounce):
                     one.report = f"{bounce.status} {bounce.text}".strip()
+                    one.full = says_full(bounce.status)
                 case Judged(verdict):
                     self._judged(one, change.record, verdict)
                 case Vouched(authenticity):
@@ -310,9 +311,11 @@ class History:
     def _judged_bad(self, one: Observation, record: Record, reason: Reason) -> None:
         greeted = one.phase not in _BEFORE_220
         if one.failure is None or reason in (Reason.OVERDUE, Reason.BOUNCED):
-            fault = fault_of(reason, greeted=greeted)
+            full = reason is Reason.BOUNCED and one.full
+            fault = Fault.FULL if full else fault_of(reason, greeted=greeted)
             if fault is not None:
                 blames = EVERYBODY if one.phase is None else blamed(one.phase)
+                blames = MAILBOX_ONLY if full else blames
                 fact = fault in _FACTS
                 words = _words(reason, one, record)
                 local = one.phase in (Phase.DNS, Phase.CONNECT)  # It is still being waited for.
@@ -329,7 +332,9 @@ class History:
         if one.failure is not None:
             one.weight = self._odds(one.failure, one)
         elif one.arrived is not None:
-            one.weight = SUCCESS if one.on_time else None
+            # Of one that a blind mailbox held back it is still known that the relay took it.
+            slow = None if one.dawdled else TAKEN
+            one.weight = SUCCESS if one.on_time else slow
             if one.key not in self._proven_ways:
                 self._proven_ways.add(one.key)
                 self.proven.update(names_of(one.key))
@@ -339,7 +344,8 @@ class History:
 
     def _lesson(self, one: Observation) -> Lesson:
         failure, delay = one.failure, None
-        if one.arrived is not None and one.accepted is not None and failure is None:
+        dated = one.on_time or one.dawdled  # Else nobody looked when it came.
+        if dated and one.arrived is not None and one.accepted is not None and failure is None:
             delay = max(0.0, one.arrived - one.accepted)
         judged = one.weight is not None and one.weight is not TAKEN
         failed = failure is not None and not failure.is_fact and failure.blames != MAILBOX_ONLY

@@ -71,6 +71,7 @@ class Observation:
     known: float = 0.0  # Since when the failure is.
     reply: str = ""  # How the relay took it, in words.
     report: str = ""  # Why it was returned, as the bounce says.
+    full: bool = False  # It says that the mailbox is full.
     on_time: bool = False  # It came, and as quickly as it should.
     dawdled: bool = False  # It came before its deadline, but slowly for what is normal.
     weight: Weight | None = None  # As soon as nothing changes it any more.

@@ -71,7 +71,13 @@ class Topology:
         return self._by_name.get(component)
 
     def covered(self, component: Component) -> frozenset[RouteKey]:
-        """The routes that go through it; for a combination, those through all of its members."""
+        """The routes that go through it; for a combination, those through all of its members.
+
+        One that cannot be told apart from others covers what they do: a node that is the only one
+        which has greeted is at fault, too, where nobody greets any more.
+        """
+        if component.kind is not Kind.ROUTE and (number := self.index(component)) is not None:
+            return self.series[number].routes
         return frozenset(key for key in self._keys if _is_on(component, key))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from probe.core.detection.observation import DESIGN_SHARE, Observation, Weight
@@ -92,6 +92,13 @@ class Walk:
         self._open: list[_Mark] = []
         self._tracks: dict[int, _Track] = {}
 
+    def missing(self, nats: float) -> Iterator[Observation]:
+        """What was accepted, is on its way, and was worth so much at the last look."""
+        for mark in self._open:
+            awaited = mark.one.accepted is not None and mark.one.arrived is None
+            if awaited and mark.weight is not None and mark.weight.nats() >= nats:
+                yield mark.one
+
     def restart(self) -> None:
         """Count all anew: another topology is in force, or observations count otherwise."""
         self._entered = 0
@@ -112,7 +119,16 @@ class Walk:
             self._enter(mark, topology)
             self._open.append(mark)
         self._entered = len(observations)
-        self._open = [mark for mark in self._open if not self._settles(mark, topology, weigh)]
+        self._forget(observations, topology)
+        still: list[_Mark] = []
+        gone: list[_Mark] = []
+        for mark in self._open:
+            if not self._settles(mark, topology, weigh):
+                still.append(mark)
+            elif not mark.final:
+                gone.append(mark)
+        self._open = still
+        self._leave(gone, topology)
         sums = Sums([0.0] * len(topology.series), [0.0] * len(topology.series), [])
         for number, track in [*self._tracks.items()]:
             sums.nats[number], sums.onset[number] = track.sum()
@@ -129,16 +145,27 @@ class Walk:
                 track = self._tracks[number] = _Track(topology.series[number].kinds)
             insort(track.marks, mark, key=_slot)
 
-    def _leave(self, mark: _Mark, topology: Topology) -> None:
-        for number in topology.members.get(mark.key, ()):
+    def _leave(self, gone: Sequence[_Mark], topology: Topology) -> None:
+        """All at once: when a mailbox is back thousands of them go."""
+        numbers = {number for mark in gone for number in topology.members.get(mark.key, ())}
+        doomed = set(map(id, gone))
+        for number in numbers:
             if (track := self._tracks.get(number)) is not None:
-                track.marks = [other for other in track.marks if other is not mark]
+                track.marks = [mark for mark in track.marks if id(mark) not in doomed]
+
+    def _forget(self, observations: Sequence[Observation], topology: Topology) -> None:
+        """What is let go of before its end, in a mailbox that stays blind, is never settled."""
+        oldest = observations[0].slot if observations else math.inf
+        gone = [mark for mark in self._open if mark.one.slot < oldest]
+        if gone:
+            self._open = [mark for mark in self._open if mark.one.slot >= oldest]
+            self._leave(gone, topology)
 
     def _settles(self, mark: _Mark, topology: Topology, weigh: Weigh) -> bool:
         """Bring a mark up to date; whether nothing changes it any more."""
         one = mark.one
         if one.key != mark.key:  # Its greeting has told the node.
-            self._leave(mark, topology)
+            self._leave([mark], topology)
             mark.key = one.key
             self._enter(mark, topology)
         mark.weight = weigh(one)
@@ -147,7 +174,6 @@ class Walk:
         if _fails(mark.weight):
             mark.final = True
         else:
-            self._leave(mark, topology)
             self._succeed(one, mark.weight, topology)
         return True
 

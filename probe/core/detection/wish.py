@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from probe.core.component import Component
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.burst import Bursts, NodeName
 from probe.core.detection.case import Case
@@ -17,7 +18,7 @@ from probe.core.model import Attempt, RouteKey
 
 SUSPICIOUS = 3.0  # nats on a route at which a burst is sent.
 RECHECK = 5.0  # s between two looks whether it is over,
-RECHECKED = 300.0  # for so long, and whenever something has come through again (s).
+RECHECKED = 300.0  # for so long, and when after a hard fault something has come through (s).
 THROTTLED = 60.0  # s after a relay has said that we are too many in which it gets no burst.
 
 
@@ -33,6 +34,7 @@ class Wishes:
         self._nodes: list[NodeName] = []
         self._throttled: dict[str, float] = {}
         self._turn = 0
+        self._explained: set[Component] = set()  # What was open at the last look.
 
     def follow(self, routes: Iterable[RouteKey]) -> None:
         """From now on these routes can be probed."""
@@ -50,8 +52,10 @@ class Wishes:
         if not rivals:
             self._bursts.settled()
         for case in self._cases.open:
-            for key in self._cases.routes_of(case.component):
-                self._bursts.calm((key.relay, key.node))
+            if case.component not in self._explained:  # What is suspected later is another matter.
+                for key in self._cases.routes_of(case.component):
+                    self._bursts.calm((key.relay, key.node))
+        self._explained = {case.component for case in self._cases.open}
         ranked = self._suspect(sums, now)
         bursts = self._bursts
         wanted: list[RouteKey] = [*bursts.due(now, ranked)]
@@ -157,11 +161,10 @@ class Wishes:
         return others[0] if others else None
 
     def _recheck(self, case: Case, now: float) -> Iterator[RouteKey]:
-        young = now - case.opened < RECHECKED
-        if now - case.rechecked < RECHECK:
-            return
         found = case.found
-        if not (young or found.good):
+        if now - case.opened >= RECHECKED and not (found.good and case.is_hard):
+            return  # Successes between failures are no sign that it is over.
+        if now - case.rechecked < RECHECK:
             return
         asked = {self._asked(key) for key in self._cases.routes_of(case.component)}
         failing = {node for node, run in found.runs.items() if run.failures}

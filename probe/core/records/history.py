@@ -6,7 +6,7 @@ makes one, so a resolver that is dead names nothing and hides nothing.
 
 Each subject has a history of its own, with one exception: a selector of DKIM that was seen in
 mail is as good as the others of its domain were, because a signer that changes to a key which is
-not published breaks what worked.
+not published breaks what worked. One that is configured ahead of its use is not.
 
 Moments are Unix times, because all of it outlives the process.
 """
@@ -14,7 +14,7 @@ Moments are Unix times, because all of it outlives the process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from probe.core.records.check import Check, CheckKind, CheckState
@@ -59,6 +59,7 @@ class Course:
     failing: float | None = None  # Since when it fails.
     failures: int = 0  # Runs in a row, as far as RUNS.
     missed: int = 0  # Runs in a row in which there was no such subject.
+    used: bool = False  # A selector that was seen in mail by then.
     change: RecordChange | None = None  # The last.
 
 
@@ -75,9 +76,17 @@ class DnsFault:
 
 
 def followed(
-    courses: Courses, checks: Iterable[Check], kinds: Set[CheckKind], now: float
+    courses: Courses,
+    checks: Iterable[Check],
+    kinds: Set[CheckKind],
+    now: float,
+    *,
+    used: Collection[str] = (),
 ) -> Courses:
-    """The courses after one more run of these kinds, which found these checks."""
+    """The courses after one more run of these kinds, which found these checks.
+
+    `used` are the selectors of DKIM that were seen in mail of the domain.
+    """
     found = {Unit(check.check, check.subject): check for check in checks}
     silent = {check.check for check in found.values() if check.state is CheckState.ERROR}
     after: dict[Unit, Course] = {}
@@ -89,7 +98,9 @@ def followed(
     for unit, check in found.items():
         before = courses.get(unit)
         if check.state is not CheckState.ERROR:
-            after[unit] = _followed(before, check, now)
+            course = _followed(before, check, now)
+            is_used = unit.kind is CheckKind.DKIM and unit.subject in used
+            after[unit] = replace(course, used=is_used)
         elif before is not None:
             after[unit] = replace(before, missed=0)
     return after
@@ -107,8 +118,8 @@ def _missed(unit: Unit, course: Course) -> Course | None:
 
 def was_well(courses: Courses, unit: Unit) -> bool:
     """Whether this was ok in an earlier run."""
-    if unit.kind is CheckKind.DKIM:
-        return any(c.well is not None for u, c in courses.items() if u.kind is CheckKind.DKIM)
+    if courses[unit].used:
+        return any(c.well is not None for u, c in courses.items() if u.kind is unit.kind)
     return courses[unit].well is not None
 
 

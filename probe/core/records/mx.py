@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from probe.core.records.answer import Answer, lines_of, unknown
+from probe.core.records.answer import Answer, Reply, lines_of, unknown
 from probe.core.records.check import Check, CheckKind, CheckState, Remark, concluded
 
 MAX_HOSTS = 20  # Of one domain; more are not looked up.
@@ -66,7 +66,8 @@ def _without(domain: str, mx: Answer, own: Sequence[Answer]) -> Remark:
         )
     if sentence := unknown(own):
         return Remark(CheckState.ERROR, sentence)
-    return Remark(CheckState.FAIL, f"{domain} {mx.absence} and no address: it cannot take bounces.")
+    lacking = f"{mx.absence} and no address" if mx.reply is Reply.NO_DATA else mx.absence
+    return Remark(CheckState.FAIL, f"{domain} {lacking}: it cannot take bounces.")
 
 
 def _host_remark(name: str, answers: Sequence[Answer]) -> Remark | None:

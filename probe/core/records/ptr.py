@@ -17,8 +17,8 @@ def name(ip: str) -> str:
 
 
 def names(ptr: Answer) -> tuple[str, ...]:
-    """The names that are looked up to confirm it."""
-    return ptr.records[:MAX_NAMES]
+    """The names that are looked up to confirm it; the root of DNS is none."""
+    return tuple(filter(None, ptr.records))[:MAX_NAMES]
 
 
 def evaluate(ip: str, ptr: Answer, forward: Mapping[str, Sequence[Answer]], helo: str) -> Check:
@@ -42,6 +42,8 @@ def _remarks(
         return [Remark(CheckState.ERROR, unknown([ptr]))]
     if not ptr.records:
         return [Remark(CheckState.FAIL, f"{ip} has no name: {ptr.question.name} {ptr.absence}.")]
+    if not names(ptr):
+        return [Remark(CheckState.FAIL, f"{ip} is named with a dot, which is no name.")]
     if confirmed:
         return []
     if sentence := unknown(answer for each in names(ptr) for answer in forward[each]):

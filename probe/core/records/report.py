@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from probe.core.records.check import Check, CheckKind, CheckState, overall
 
 # Without an answer about one of these nothing can be said of a domain's mail.
-_NEEDED = frozenset({CheckKind.MX, CheckKind.SPF, CheckKind.DKIM, CheckKind.DMARC})
+_NEEDED = (CheckKind.MX, CheckKind.SPF, CheckKind.DKIM, CheckKind.DMARC)
 
 
 def report(domain: str, checks: Sequence[Check]) -> dict[str, object]:
@@ -30,9 +30,14 @@ def entry(check: Check) -> dict[str, object]:
     }
 
 
-def exit_code(checks: Iterable[Check]) -> int:
+def exit_code(checks: Sequence[Check]) -> int:
     """1 if anything fails, else 3 if what is needed most could not be found out, else 0."""
-    states = {(check.check, check.state) for check in checks}
-    if any(state is CheckState.FAIL for _, state in states):
+    if any(check.state is CheckState.FAIL for check in checks):
         return 1
-    return 3 if any((kind, CheckState.ERROR) in states for kind in _NEEDED) else 0
+    return 3 if unknown_kinds(checks) else 0
+
+
+def unknown_kinds(checks: Iterable[Check]) -> tuple[CheckKind, ...]:
+    """What is needed most and was not answered."""
+    silent = {check.check for check in checks if check.state is CheckState.ERROR}
+    return tuple(kind for kind in _NEEDED if kind in silent)

@@ -1,7 +1,8 @@
 """When each check of each domain is made: on its own interval, spread by a hash, never in step.
 
 From one run to the next it is between 0.8 and 0.9 intervals, so that a check that turned bad can
-be made once more within the interval and be known for sure when it is over.
+be made once more within the interval and be known for sure when it is over. Name servers alone are
+given until the next run: they take over a change one after the other.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ def next_run(domain: str, interval: float, due: float) -> float:
     return due + interval * (_LEAST + _SPREAD * _share(f"{domain} {due:.3f}"))
 
 
-def confirming_run(interval: float, now: float) -> float:
-    """When a check that has just turned bad is made once more."""
-    return now + min(_SOON, _AGAIN * interval)
+def confirming_run(kind: CheckKind, interval: float, now: float) -> float:
+    """When a check that has just turned bad is made once more, at the latest."""
+    return now + (interval if kind is CheckKind.NS else min(_SOON, _AGAIN * interval))
 
 
 def _share(text: str) -> float:

@@ -35,6 +35,7 @@ def text_of(course: Course) -> str:
             "well": course.well,
             "failing": course.failing,
             "failures": course.failures,
+            "used": course.used,
             "change": None if change is None else [change.old, change.new, change.when],
         }
     )
@@ -53,6 +54,7 @@ def course_of(unit: Unit, text: str) -> Course | None:
             well=_moment(read["well"]),
             failing=_moment(read["failing"]),
             failures=int(read["failures"]),
+            used=read.get("used") is True,
             change=None
             if change is None
             else RecordChange(unit, _texts(change[0]), _texts(change[1]), float(change[2])),

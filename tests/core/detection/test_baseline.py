@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from probe.core.detection.baseline import (
     LEAST_SHARE,
+    MOST_PHASES,
     MOST_SHARE,
     POSTSCREEN,
     WEEK,
@@ -91,6 +92,15 @@ def test_a_phase_is_normal_as_its_node_is_and_an_unknown_node_may_make_strangers
         baselines.timed("pool", "n2", Phase.GREETING, 6.0)
     assert baselines.normal("pool", "n2", Phase.GREETING) >= 6.0, "this is how it always is"
     assert baselines.normal("pool", "n1", Phase.GREETING) < 0.02, "and its sibling stays as it is"
+
+
+def test_nodes_that_come_and_go_for_ever_are_not_remembered_for_ever() -> None:
+    baselines = Baselines()
+    for n in range(MOST_PHASES + 100):
+        baselines.timed("pool", f"n{n}", Phase.CONNECT, 0.01)
+        baselines.timed("pool", "stays", Phase.CONNECT, 2.0)
+    assert len(baselines.rows()) == MOST_PHASES
+    assert baselines.normal("pool", "stays", Phase.CONNECT) >= 2.0
 
 
 def test_everything_learned_comes_back_from_the_journal() -> None:

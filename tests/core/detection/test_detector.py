@@ -1,67 +1,279 @@
-"""What the last run left is taken up, and what is known without probes is told."""
+"""The detector as a whole, on a handful of probes: whom it names, and what it must not take in."""
 
 from __future__ import annotations
 
-from probe.core.component import Component, Fault, Kind, Named
+from collections.abc import Iterable
+from dataclasses import replace
+
+from probe.core.change import Arrived, Change, Judged, Returned
+from probe.core.component import Component, Fault, Kind
+from probe.core.detection.accusation import tie_of
 from probe.core.detection.baseline import Baselines
-from probe.core.detection.detector import REMEMBERED, Detector
-from probe.core.incident import End, Grievance, Incident, Share
-from probe.core.model import Relay, Route, RouteKey
+from probe.core.detection.case import Case
+from probe.core.detection.cases import Cases
+from probe.core.detection.detector import Detector, Diagnosis
+from probe.core.detection.docket import Docket
+from probe.core.detection.history import History
+from probe.core.detection.lesson import Lessons
+from probe.core.detection.observation import EVERYBODY, Observation, Weight
+from probe.core.detection.topology import Topology
+from probe.core.detection.walk import Walk
+from probe.core.incident import Grievance, Incident, Share
+from probe.core.model import (
+    Attempt,
+    Bounce,
+    Break,
+    Folder,
+    Phase,
+    PhaseTime,
+    Place,
+    Probe,
+    Reason,
+    Relay,
+    Reply,
+    Route,
+    RouteKey,
+    Sighting,
+    UnknownCause,
+)
+from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.sight import Sight
 
-NODE = Component(Kind.NODE, "pool", "n1")
+RELAY = Component(Kind.RELAY, relay="pool")
+N1 = Component(Kind.NODE, relay="pool", node="n1")
 CORP = Component(Kind.MAILBOX, mailbox="corp")
-ROUTES = [Route(RouteKey("pool", f"n{n}", "shop", "corp"), 15.0, 60.0, 3600.0) for n in range(3)]
-SURE = Share(0.7, 1.0)
-RELAYS = {"pool": Relay("pool", "smtp.example", 25)}
+TAKEN = Attempt(
+    (PhaseTime(Phase.GREETING, 0.1), PhaseTime(Phase.EHLO, 0.1), PhaseTime(Phase.ACK, 0.1)),
+    Phase.ACK,
+    ended=0.0,
+    reply=Reply(250, "2.0.0", "Ok"),
+)
+REFUSED = replace(TAKEN, phase=Phase.RCPT, reply=Reply(550, "5.7.1", "no"))
+CLOSED = Attempt((), Phase.CONNECT, ended=0.0, broken=Break.REFUSED, detail="connection refused")
 
 
-def incident(component: Component = NODE, share: Share | None = SURE) -> Incident:
-    faults = (Grievance(Fault.HOLDING, 900.0, confirmed=950.0),)
-    return Incident("1", component, 910.0, 950.0, 900.0, faults, share=share)
+class World:
+    """A detector, and what it is told of each probe."""
+
+    def __init__(
+        self,
+        nodes: Iterable[str] = ("n1", "n2", "n3"),
+        mailboxes: Iterable[str] = ("corp",),
+        incidents: Iterable[Incident] = (),
+    ) -> None:
+        self.sights = {name: Sight(frozenset({"inbox"}), 0.0, None) for name in mailboxes}
+        self.baselines = Baselines()
+        self.detector = Detector(self.sights, self.baselines, incidents=incidents)
+        self.keys = [RouteKey("pool", node, "shop", one) for node in nodes for one in self.sights]
+        self._sequence = 0
+
+    def follow(self) -> None:
+        routes = [Route(key, 15.0, 60.0, 600.0) for key in self.keys]
+        self.detector.follow(routes, {"pool": Relay("pool", "pool.test", 25)})
+
+    def read(self, now: float) -> None:
+        for sight in self.sights.values():
+            sight.proved("inbox", now)
+
+    def sent(
+        self, now: float, attempt: Attempt = TAKEN, node: str = "n1", to: str = "corp", **told: str
+    ) -> Record:
+        """A probe that was submitted, and how that ended."""
+        self._sequence += 1
+        key = RouteKey("pool", node, "shop", to)
+        probe = Probe(self._sequence, key, now, now, "", deadline=60.0, give_up=600.0)
+        self.detector.launched(probe)
+        self.detector.entered(probe.sequence, Phase.CONNECT, now)
+        ended = replace(attempt, ended=now)
+        self.detector.attempted(probe.sequence, ended, told.get("learned", ""))
+        record = Record(probe)
+        if attempt is TAKEN:
+            return replace(record, accepted=now)
+        reason = Reason.CONNECT_REFUSED if attempt is CLOSED else Reason.PERM_REJECT
+        self.detector.changed(Change(record, (Judged(Bad(reason)),)))
+        return record
+
+    def came(self, record: Record, seen: float, verdict: Verdict | None = None) -> None:
+        sequence = record.probe.sequence
+        place = Place(record.probe.route.mailbox, "INBOX", 1, sequence)
+        sighting = Sighting(sequence, "", place, Folder.INBOX, seen)
+        events = Arrived(sighting, 0.0, late=False), Judged(verdict or Good())
+        self.detector.changed(Change(replace(record, arrived=seen), events))
+
+    def tick(self, now: float) -> Diagnosis:
+        return self.detector.tick(now)
+
+    @property
+    def named(self) -> list[Component]:
+        return [one.component for one in self.detector.open]
 
 
-def detector(*incidents: Incident) -> Detector:
-    return Detector(
-        {"corp": Sight(frozenset({"inbox"}), 0.0, None)}, Baselines(), incidents=incidents
-    )
+def test_the_only_learned_node_may_be_named_before_it_has_greeted_again() -> None:
+    world = World(nodes=[""])
+    world.follow()
+    for moment in range(10):
+        world.came(world.sent(moment, node="", learned="n1"), moment)
+    for moment in range(20, 40):
+        world.sent(moment, CLOSED, node="")
+        world.tick(moment + 0.5)
+    (incident,) = world.detector.open
+    assert [one.fault for one in incident.faults] == [Fault.UNREACHABLE]
 
 
-def test_an_incident_goes_on_after_a_restart_when_its_routes_are_in_force_again() -> None:
-    watcher = detector(incident())
-    assert watcher.tick(1000.0).incidents == (), "it is neither over nor another one"
-    watcher.follow(ROUTES, RELAYS)
-    for second in range(1, 200):
-        watcher.tick(1000.0 + second)
-    [still] = watcher.open
-    assert still.confirmed
-    assert still.id == "1"
+def test_a_tie_covers_all_that_it_may_be() -> None:
+    """No route goes through the members of all: told by those alone it would have no fault."""
+    baselines = Baselines()
+    lessons = Lessons(baselines)
+    history = History({}, baselines, lessons)
+    cases = Cases(history, lessons, Docket(), wall=lambda now: now, changed=lambda: None)
+    keys = [RouteKey("pool", "n1", "shop", "corp"), RouteKey("spare", "n2", "shop", "home")]
+    cases.follow(Topology([Route(key, 15.0, 60.0, 600.0) for key in keys]), {})
+    contenders = (CORP, Component(Kind.RELAY, relay="spare"))
+    tie = Case(tie_of(contenders), 0.0, 0.0, EVERYBODY, alternatives=contenders, tie=True)
+    assert cases.extent(tie) == frozenset(keys)
 
 
-def test_an_incident_whose_node_is_gone_is_closed_in_time() -> None:
-    watcher = detector(incident(Component(Kind.NODE, "pool", "gone")))
-    watcher.follow(ROUTES, RELAYS)
-    assert watcher.tick(1000.0).incidents == ()
-    [closed] = watcher.tick(1001.0 + REMEMBERED).incidents
-    assert closed.closed is not None
+def test_what_a_blind_mailbox_held_back_accuses_nobody_when_it_is_back() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 160):
+        world.read(moment)
+        world.came(world.sent(moment), moment)
+    world.sights["corp"].blinded("inbox", 160.0)
+    held = []
+    for number in range(200):
+        moment = 160.0 + 5 * number
+        held.append(world.sent(moment, node=f"n{number % 3 + 1}"))
+        if number % 31 == 15:  # As seldom as it happens.
+            world.sent(moment + 1, REFUSED, node=f"n{number % 3 + 1}")
+        world.tick(moment + 2)
+        assert world.named == []
+    world.read(1200.0)
+    for record in held:
+        world.came(record, 1200.0, Unknown(UnknownCause.MAILBOX_UNREADABLE))
+    world.tick(1201.0)
+    world.tick(1202.0)
+    assert world.named == []
 
 
-def test_a_node_that_is_taken_out_of_dns_ends_its_incident_at_once() -> None:
-    watcher = detector(incident())
-    watcher.follow(ROUTES, RELAYS)
-    watcher.tick(1000.0)
-    watcher.follow([route for route in ROUTES if route.key.node != "n1"], RELAYS)
-    [closed] = watcher.tick(1001.0).incidents
-    assert closed.end is End.RETIRED
+def test_how_long_a_message_lay_in_a_blind_mailbox_is_not_learned() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 350):
+        world.read(moment)
+        world.came(world.sent(moment), moment + 0.1)
+    world.sights["corp"].blinded("inbox", 350.0)
+    held = [world.sent(350.0 + number) for number in range(100)]
+    world.read(1200.0)
+    for record in held:
+        world.came(record, 1200.0, Unknown(UnknownCause.MAILBOX_UNREADABLE))
+    world.tick(1500.0)
+    assert world.baselines.outstanding("pool", "corp", 60.0) < 0.001
 
 
-def test_what_was_known_without_probes_stays_until_it_is_known_anew() -> None:
-    watcher = detector(incident(CORP, share=None))
-    watcher.follow(ROUTES, RELAYS)
-    watcher.tick(1000.0)
-    watcher.declare(CORP, (Named(Fault.UNREADABLE, 1001.0, ("no route",)),))
-    told = watcher.tick(1002.0).incidents
-    assert [one.id for one in told] == ["1"], "it is the same incident"
-    watcher.declare(CORP, ())
-    [closed] = watcher.tick(1003.0).incidents
-    assert (closed.id, closed.closed) == ("1", 1003.0)
+def test_a_relay_that_takes_mail_again_is_well_though_the_mailbox_is_blind() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 160):
+        world.read(moment)
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    for moment in range(160, 180):
+        world.sent(moment, CLOSED, node=f"n{moment % 3 + 1}")
+        world.tick(moment + 0.5)
+    assert world.named == [RELAY]
+    world.sights["corp"].blinded("inbox", 180.0)
+    for moment in range(181, 221):
+        world.sent(moment, node=f"n{moment % 3 + 1}")
+        world.tick(moment + 0.5)
+    assert world.named == []
+
+
+def left_open(component: Component, **told: object) -> Incident:
+    """What the last run says of a fault that was confirmed."""
+    known: dict[str, object] = {
+        "faults": (Grievance(Fault.HOLDING, -100.0, confirmed=-50.0),),
+        "share": Share(0.9, 1.0),
+    }
+    return Incident("1", component, -90.0, -50.0, -100.0, **(known | told))  # type: ignore[arg-type]
+
+
+def test_an_incident_of_the_last_run_goes_on_though_its_node_joins_later() -> None:
+    world = World(incidents=[left_open(N1)])
+    world.tick(1.0)
+    world.follow()
+    for moment in range(2, 200):
+        world.tick(moment)
+    (incident,) = world.detector.open
+    assert (incident.id, incident.component, incident.confirmed) == ("1", N1, True)
+
+
+def test_what_could_not_be_told_apart_in_the_last_run_is_found_out_anew() -> None:
+    tie = Component(Kind.ROUTE, relay="pool", node="n1", mailbox="corp")
+    grievance = Grievance(Fault.HOLDING, -100.0)
+    left = left_open(tie, faults=(grievance,), alternatives=(N1, CORP))
+    world = World(incidents=[left])
+    world.follow()
+    world.tick(1.0)
+    (incident,) = world.detector.open
+    assert incident.alternatives == (N1, CORP), "for a while it is taken for true"
+    for moment in range(2, 30):
+        world.sent(moment, REFUSED, node="n1")
+        world.came(world.sent(moment, node="n2"), moment)
+        world.tick(moment + 0.5)
+    assert N1 in world.named
+
+
+def test_a_bounce_that_says_the_mailbox_is_full_accuses_nobody_else() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 110):
+        record = world.sent(moment)
+        place = Place("corp", "INBOX", 1, record.probe.sequence)
+        bounce = Bounce(record.probe.sequence, place, moment + 1, "failed", "5.2.2", "quota")
+        events = Returned(bounce), Judged(Bad(Reason.BOUNCED))
+        world.detector.changed(Change(record, events))
+        world.tick(moment + 1.5)
+    (incident,) = world.detector.open
+    assert (incident.component, incident.faults[0].fault) == (CORP, Fault.FULL)
+
+
+def test_what_a_long_fault_left_behind_does_not_bring_it_back() -> None:
+    world = World()
+    world.follow()
+    for number in range(9000):
+        world.sent(100.0 + number / 50, REFUSED, node=f"n{number % 3 + 1}")
+    world.tick(280.0)
+    world.read(300.0)
+    for number in range(60):
+        world.came(world.sent(300.0 + number, node=f"n{number % 3 + 1}"), 300.0 + number)
+        world.tick(300.5 + number)
+    assert world.named == []
+    assert len({incident.id for incident in world.tick(361.0).incidents}) == 0
+
+
+def test_a_mailbox_that_stays_blind_leaves_nothing_behind() -> None:
+    history = [
+        Observation(n, RouteKey("pool", "n1", "shop", "corp"), float(n), 60.0, scheduled=True)
+        for n in range(10)
+    ]
+    topology = Topology([Route(history[0].key, 15.0, 60.0, 600.0)])
+    walk = Walk()
+    lost = Weight(EVERYBODY, 200.0)
+    assert walk.on(history, topology, weigh=lambda _: lost).alive == [0]
+    del history[:10]
+    walk.dropped(10)
+    assert walk.on(history, topology, weigh=lambda _: lost).alive == []
+
+
+def test_a_node_gets_its_burst_while_a_mailbox_is_at_fault() -> None:
+    world = World(mailboxes=["corp", "home"])
+    world.follow()
+    for moment in range(100, 160):
+        world.sent(moment, REFUSED, node=f"n{moment % 3 + 1}", to="home")
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+        world.tick(moment + 0.5)
+    assert world.named == [Component(Kind.MAILBOX, mailbox="home")]
+    world.sent(160.0, CLOSED, node="n1")
+    ticks = [world.tick(160.5 + number / 2) for number in range(12)]
+    burst = [key for tick in ticks for key in tick.wishes if key.node == "n1"]
+    assert sum(key.mailbox == "corp" for key in burst) >= 3

@@ -44,6 +44,24 @@ def test_a_confirmed_one_recovers() -> None:
     assert told.end is End.RECOVERED, "what is asked for late is told as it is now"
 
 
+def test_what_was_confirmed_before_a_restart_is_not_confirmed_a_second_time() -> None:
+    before = Docket()
+    before.accuse([accusation(faults=(Grievance(Fault.HOLDING, 90.0, confirmed=120.0),))], 120.0)
+    after = Docket(before.told())
+    after.accuse([accusation(faults=(Grievance(Fault.HOLDING, 130.0),))], 130.0)
+    assert after.told() == ()
+    (incident,) = after.open.values()
+    assert incident.faults == (Grievance(Fault.HOLDING, 90.0, confirmed=120.0),)
+
+
+def test_what_is_confirmed_of_a_part_is_not_yet_so_of_the_whole() -> None:
+    docket = Docket()
+    docket.accuse([accusation(faults=(Grievance(Fault.HOLDING, 90.0, confirmed=120.0),))], 120.0)
+    docket.rename(NODE, RELAY, 130.0)
+    docket.accuse([accusation(RELAY)], 130.0)
+    assert not docket.open[RELAY].confirmed
+
+
 def test_it_may_turn_out_to_be_another_component_and_stays_the_same_incident() -> None:
     docket = Docket()
     docket.accuse([accusation()], 100.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.core.records.name import canonical
+from probe.core.records.name import canonical, sending_address
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,21 @@ def test_what_is_no_name(text: str) -> None:
 def test_a_name_is_not_longer_than_dns_allows() -> None:
     with pytest.raises(ValueError, match="not the name"):
         canonical(".".join(["abcdefghi"] * 26))
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_addresses(text: str, address: str) -> None:
+    assert sending_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "192.0.2", "shop.test", "fe80::1%eth0"])
+def test_what_nobody_can_send_from(text: str) -> None:
+    with pytest.raises(ValueError, match="IP"):
+        sending_address(text)
