@@ -261,6 +261,17 @@ def test_nobody_is_paged_for_this(night: Night, job: str) -> None:
     assert not night.pages(job), night.told(job)
 
 
+def test_a_page_reads_well(night: Night) -> None:
+    """The templates: what is wrong, what to do, where to look; and that it is over."""
+    said = [one.content["attachments"][0] for one in night.board.calls["/words"]]
+    title = f"Node {SUSPECT} of relay pool accepts mail and holds it."
+    (page,) = [one for one in said if one["title"] == title]
+    assert page["text"].startswith(title.rstrip("."))
+    assert "\nWhat to do: http://" in page["text"]
+    assert "\nWhat it looks like: http://" in page["text"]
+    assert f"Over: {title}" in [one["title"] for one in said]
+
+
 def test_a_dead_prober_is_a_page_and_its_heart_stands_still(night: Night) -> None:
     page = one_page(night, OURS, 90.0)
     assert page["alertname"] == "MailProbeDown"

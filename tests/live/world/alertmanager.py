@@ -11,6 +11,16 @@ from tests.live.world.server import Server
 
 SHIPPED = Path(__file__).resolve().parents[3] / "deploy" / "alertmanager"
 
+# Beside the call for programs, one for people, in the words of the templates.
+READABLE = """\
+    slack_configs:
+      - api_url: {url}/words
+        channel: night
+        send_resolved: true
+        title: '{{{{ template "mailprobe.title" . }}}}'
+        text: '{{{{ template "mailprobe.text" . }}}}'
+"""
+
 
 class Alertmanager(Server):
     """One whose receivers are paths of a switchboard: page, ticket, watchdog."""
@@ -34,6 +44,9 @@ class Alertmanager(Server):
         }.items():
             assert shipped in text, shipped
             text = text.replace(shipped, ours)
+        for name in ("page-office", "page-on-call"):
+            receiver = f"  - name: {name}\n"
+            text = text.replace(receiver, receiver + READABLE.format(url=self._switchboard))
         (self.home / "alertmanager.yml").write_text(text)
 
     def _arguments(self) -> Sequence[str]:
