@@ -132,17 +132,18 @@ class Assessment:
             for run in self.runs.values()
         )
 
-    def is_over(self, now: float, known: Share | None) -> bool:
+    def is_over(self, now: float, least: float) -> bool:
         """Whether enough has come through since the last failure, and no backlog is draining.
 
-        `known`: the share as it was known before, where nothing fails any more.
+        `least`: the share that failed at least when it was worst. One more failure on the way
+        back, which happens, does not make a hard fault a partial one.
         """
         if self.waiting or (self.missing and now - self.drained < _DRAINED):
             return False
         if any(run.failures for run in self.runs.values()):
             return False
-        share = self.share or known
-        assumed = min(max(share.low if share else 0.0, _LEAST_SHARE), _MOST_SHARE)
+        low = max(least, self.share.low if self.share else 0.0)
+        assumed = min(max(low, _LEAST_SHARE), _MOST_SHARE)
         needed = _CLOSED_HARD if assumed == _MOST_SHARE else _CLOSED
         return -math.log(1.0 - assumed) * self.good >= needed
 
@@ -235,6 +236,7 @@ class Case:
     tie: bool = False
     faults: dict[Fault, float] = field(default_factory=dict)  # Since when; the leading one first.
     share: Share | None = None
+    worst: float = 0.0  # The largest share that was failing at least.
     confirmed: float | None = None
     steady: float | None = None  # Since when there has been reason to page.
     rechecked: float = -math.inf
@@ -254,6 +256,7 @@ class Case:
         share = found.share
         if share is not None:
             self.share = share
+            self.worst = max(self.worst, share.low)
         if faults := found.faults():
             firsts = {fault: self.faults.get(fault, now) for fault in faults}
             if not self.faults:

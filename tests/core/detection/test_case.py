@@ -9,7 +9,6 @@ from probe.core.component import Component, Fault, Kind
 from probe.core.detection.case import Case, Seen, assess
 from probe.core.detection.observation import EVERYBODY, SUCCESS, Failure, Observation, Weight
 from probe.core.detection.share import failing_share, wilson
-from probe.core.incident import Share
 from probe.core.model import RouteKey
 
 NODE = Component(Kind.NODE, "pool", "n1")
@@ -123,14 +122,21 @@ def test_two_facts_are_two_however_close_they_are() -> None:
 # ---- when it is over
 
 
-def over(seen: Sequence[Seen], now: float, known: Share | None = None) -> bool:
-    return assess(seen, now).is_over(now, known)
+def over(seen: Sequence[Seen], now: float, least: float = 0.0) -> bool:
+    return assess(seen, now).is_over(now, least)
 
 
 def test_after_a_hard_fault_seven_successes_are_enough() -> None:
     down = [bad(n) for n in range(10)]
     assert not over([*down, *(good(20 + n) for n in range(6))], 30.0)
     assert over([*down, *(good(20 + n) for n in range(7))], 30.0)
+
+
+def test_one_failure_on_the_way_back_does_not_make_a_hard_fault_a_partial_one() -> None:
+    down = [bad(n) for n in range(6)]
+    back = [*(good(10 + n) for n in range(6)), bad(16), *(good(17 + n) for n in range(7))]
+    assert not over([*down, *back], 30.0)
+    assert over([*down, *back], 30.0, least=0.5)
 
 
 def test_after_a_partial_one_it_takes_many_more() -> None:
