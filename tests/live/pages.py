@@ -1,7 +1,8 @@
 """Who is paged for what, how soon, and how often: real faults, Prometheus and Alertmanager.
 
 All happens at the same time, each fault with a prober of its own: everything is healthy, then
-broken, then Prometheus restarts, then everything is mended.
+broken, then Prometheus restarts, then everything is mended. It takes several minutes, so that it is
+no part of `make test` yet: `python -m pytest tests/live/pages.py`.
 """
 
 from __future__ import annotations
