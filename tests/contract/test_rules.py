@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shutil
@@ -98,10 +99,10 @@ def test_no_page_waits_where_counting_damps_it_already() -> None:
         if "for" in rule and rule["labels"]["severity"] == "critical"
     }
     assert waiting == {
-        "MailProbeDown",
         "MailProbeAbsent",
-        "MailProbeAllMailboxesUnreadable",
+        "MailProbeRelaySlowAccept",
         "MailProbeDNSCheckFailing",
+        "MailProbeCertificateExpiringSoon",
     }
 
 
@@ -163,3 +164,14 @@ def test_every_recorded_series_that_is_asked_for_is_recorded() -> None:
         for name in re.findall(r"\w+:mailprobe_\w+:\w+", expression)
     }
     assert asked == recorded
+
+
+def test_every_dashboard_and_variable_of_a_link_exists() -> None:
+    boards = {}
+    for path in (DEPLOY.parent / "dashboards").glob("*.json"):
+        board = json.loads(path.read_text())
+        boards[board["uid"]] = {one["name"] for one in board["templating"]["list"]}
+    for alert in ALERTS:
+        url = alert["annotations"]["dashboard_url"]
+        uid = url.partition("?")[0].rpartition("/")[2]
+        assert set(re.findall(r"var-(\w+)=", url)) <= boards[uid], url

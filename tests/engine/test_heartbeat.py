@@ -7,11 +7,14 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 
+from probe.app_heartbeat import Pulse
 from probe.core.heartbeat import hindrance
+from probe.core.model import Loop
 from probe.edges.heartbeat import HttpPulse
 from probe.engine.heartbeat import Heartbeat
 from tests.engine.folder_world import LoopClock, virtual
@@ -135,3 +138,28 @@ async def test_who_does_not_answer_is_not_waited_for() -> None:
 async def test_who_is_not_there_is_told_without_the_url(unused_tcp_port: int) -> None:
     said = await HttpPulse(f"http://127.0.0.1:{unused_tcp_port}/secret").beat()
     assert said and "secret" not in said
+
+
+# ---- as the configuration says
+
+
+class Staff:
+    """Notes which loops are started and ended."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def start(self, loop: Loop, member: str, turn: object) -> None:
+        self.done.append(f"start {member}")
+
+    def stop(self, loop: Loop, member: str) -> None:
+        self.done.append(f"stop {member}")
+
+
+def test_a_reload_starts_replaces_and_ends_it() -> None:
+    staff = Staff()
+    pulse = Pulse(SimpleNamespace(clock=None), None, None)  # type: ignore[arg-type]
+    for heartbeat in (None, ("http://a.example", 60.0), ("http://a.example", 60.0),
+                      ("http://b.example", 60.0), None):  # fmt: skip
+        pulse.follow(SimpleNamespace(heartbeat=heartbeat), staff)  # type: ignore[arg-type]
+    assert staff.done == ["start heartbeat", "start heartbeat", "stop heartbeat"]

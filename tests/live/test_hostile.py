@@ -26,7 +26,8 @@ LOGFMT = re.compile(rf"ts=\S+ level=\w+ logger=[\w.]+ msg={VALUE}(?: [A-Za-z0-9_
 TIMEOUTS = {"connect_timeout", "greeting_timeout", "timeout", "ack_lost"}
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "h1", "p", "ul", "li", "b"),
-    *("span", "small", "svg", "path", "br", "footer", "a"),
+    *("span", "small", "svg", "path", "br", "footer", "a", "section", "article", "h2", "h3"),
+    *("dl", "div", "dt", "dd", "time"),
 }
 
 

@@ -21,6 +21,7 @@ from probe.core.model import Relay, RouteKey
 MARGIN = 7.0  # nats by which an explanation must be better than any other to be named alone.
 REFRESH = 5.0  # s after which the evidence of an incident is put into words anew.
 LATELY = 5000  # Probes by which it is told what works meanwhile,
+BEFORE = 60.0  # launched after the beginning, or so long before it (s),
 RECENT = 600.0  # launched within so long (s).
 
 
@@ -175,7 +176,7 @@ class Cases:
     ) -> Details:
         """What is told of a component at fault: its failures, and what works meanwhile."""
         routes = self.routes_of(component)
-        seen = self.seen(max(since, now - RECENT), now)
+        seen = self.seen(max(since - BEFORE, now - RECENT), now)
         others = deque((one for one in seen if one.observation.key not in routes), maxlen=LATELY)
         return details(component, failures, others, relays=self._relays, now=now, wall=self._wall)
 

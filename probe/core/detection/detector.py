@@ -24,7 +24,6 @@ from probe.core.incident import End, Grievance, Incident
 from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 
-LATELY = 300.0  # s before a fault that is known by itself: what worked then is told, too.
 MISSED = 0.5  # nats from which on it is asked whether a message is there by now.
 REMEMBERED = 60.0  # s after a start for which what nothing is known of yet is taken for true.
 
@@ -232,7 +231,7 @@ class Detector:
         """What works beside a component that is declared at fault, as it was a moment ago."""
         known = self._surroundings.get(component)
         if known is None or now - known[0] >= REFRESH:
-            known = now, self._cases.details(component, since - LATELY, now)
+            known = now, self._cases.details(component, since, now)
             self._surroundings[component] = known
         return known[1]
 
@@ -263,6 +262,6 @@ def _united(accusations: Sequence[Accusation]) -> list[Accusation]:
             first,
             since=min(first.since, one.since),
             faults=(*first.faults, *more),
-            evidence=(*first.evidence, *one.evidence),
+            evidence=(*one.evidence, *first.evidence),
         )
     return [*united.values()]

@@ -8,6 +8,7 @@ A test builds what it needs on a `World`, which ends everything it was given:
 """
 
 from tests.certificates import Certificate, CertificateAuthority
+from tests.live.world.alertmanager import Alertmanager
 from tests.live.world.dovecot import PASSWORD, Delivered, Dovecot
 from tests.live.world.ground import LOOPBACK, World
 from tests.live.world.nsd import Nsd
@@ -18,6 +19,7 @@ from tests.live.world.prometheus import Prometheus
 from tests.live.world.proxy import Address, Network, Proxy
 from tests.live.world.server import Server, ServerFailed, ServerMissing, greets, wait_until
 from tests.live.world.sink import RefusingSink
+from tests.live.world.switchboard import Notification, Switchboard
 
 __all__ = [
     "ADDRESSES",
@@ -25,11 +27,13 @@ __all__ = [
     "LOOPBACK",
     "PASSWORD",
     "Address",
+    "Alertmanager",
     "Certificate",
     "CertificateAuthority",
     "Delivered",
     "Dovecot",
     "Network",
+    "Notification",
     "Nsd",
     "OpenDkim",
     "Pool",
@@ -41,6 +45,7 @@ __all__ = [
     "ServerFailed",
     "ServerMissing",
     "SigningKey",
+    "Switchboard",
     "World",
     "greets",
     "wait_until",

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +19,31 @@ Series = tuple[dict[str, str], list[float]]  # Labels, and the values over time 
 
 
 class Prometheus(Server):
-    """A Prometheus of its own; every second it scrapes, and looks at its rules."""
+    """A Prometheus of its own; it scrapes every second or so, and looks at its rules."""
 
     def __init__(
         self,
         world: World,
-        target: int,
+        target: int | Mapping[str, int],
         *,
         rules: Sequence[Path] = (),
         alertmanager: int | None = None,
+        period: int = 1,
         name: str = "prometheus",
     ) -> None:
-        """`target` and `alertmanager` are their ports on loopback."""
+        """`target` and `alertmanager` are their ports on loopback; of several targets, by job.
+
+        `period` is between two scrapes, and between two looks at the rules (s).
+        """
         super().__init__(world.folder(name), binary="/usr/bin/prometheus", package="prometheus")
         self.port = world.port()
+        jobs = {"mailprobe": target} if isinstance(target, int) else target
         self._settings: dict[str, Any] = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": f"{period}s", "evaluation_interval": f"{period}s"},
             "rule_files": [str(file) for file in rules],
             "scrape_configs": [
-                {
-                    "job_name": "mailprobe",
-                    "static_configs": [{"targets": [f"{LOOPBACK}:{target}"]}],
-                }
+                {"job_name": job, "static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
+                for job, port in jobs.items()
             ],
         }
         if alertmanager is not None:
