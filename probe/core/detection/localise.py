@@ -138,7 +138,7 @@ class _Table:
         yield members
         hopeful = [n for n, score in self._alone.items() if score > 0.0]
         while len(members) < _MOST:
-            gains = {n: self.gain(n, members) for n in hopeful if n not in members}
+            gains = {n: self.gain(n, members) for n in hopeful if not self._holds(n, members)}
             best = max(gains, key=gains.__getitem__, default=None)
             if best is None or gains[best] <= 0.0:
                 return
@@ -147,6 +147,18 @@ class _Table:
                 return
             members = grown
             yield members
+
+    def _holds(self, number: int, members: Iterable[int]) -> bool:
+        """Whether one of these is a part of it: the whole is tried by itself.
+
+        Routes alone may grow into what they are part of: many of them are no explanation.
+        """
+        whole = self._topology.series[number].routes
+        parts = (self._topology.series[one] for one in members)
+        return any(
+            part.routes == whole or (part.routes < whole and part.first.kind is not Kind.ROUTE)
+            for part in parts
+        )
 
     def total(self, members: frozenset[int], given: Sequence[int]) -> float:
         """How well these explain the evidence together; what is given costs nothing."""

@@ -84,6 +84,20 @@ def test_two_nodes_of_three_are_two_nodes_and_not_the_relay() -> None:
     assert named(Topology(routes), *seen(routes, both)) == ["node r0/n00", "node r0/n01"]
 
 
+def test_as_long_as_a_third_node_was_not_seen_they_may_be_two_or_the_relay() -> None:
+    routes = grid(1, 3, 1)
+    both = [route.key for route in routes[:2]]
+    assert named(Topology(routes), *seen(routes[:2], both)) == []
+
+
+def test_as_long_as_the_rest_was_not_seen_a_node_and_a_mailbox_may_be_everything() -> None:
+    routes = grid(2, 2, 2)
+    node = on(routes, Component(Kind.NODE, "r0", "n00"))
+    mailbox = on(routes, Component(Kind.MAILBOX, mailbox="m1"))
+    known = [route for route in routes if route.key in {*node, *mailbox}]
+    assert named(Topology(routes), *seen(known, [*node, *mailbox], each=2)) == []
+
+
 def test_all_nodes_are_the_relay() -> None:
     routes = grid(2, 3, 1)
     relay = on(routes, Component(Kind.RELAY, "r0"))
