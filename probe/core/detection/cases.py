@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from probe.core.component import Component, Kind
+from probe.core.component import Component, Fault, Kind
 from probe.core.detection import localise
 from probe.core.detection.accusation import accusation, details
-from probe.core.detection.case import Assessment, Case, Details, Seen, assess
+from probe.core.detection.case import Assessment, Case, Details, Seen, assess, confirmable
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
@@ -77,7 +77,11 @@ class Cases:
                 faults={one.fault: one.since for one in incident.faults},
                 share=incident.share,
                 worst=incident.share.low,
-                confirmed=now if incident.confirmed else None,
+                confirmed={
+                    confirmable(one.fault): now
+                    for one in incident.faults
+                    if one.confirmed is not None and one.fault is not Fault.INTERMITTENT
+                },
             )
         )
         return True
@@ -153,7 +157,7 @@ class Cases:
                 continue
             found = assess(self.own(case, now), now)
             case.update(found, now, self.topology.threshold)
-            quiet = case.confirmed is None and now - found.last_failed >= QUIET
+            quiet = not case.is_confirmed and now - found.last_failed >= QUIET
             if found.is_over(now, 0.5 if quiet else case.worst):
                 self.end(case, now)
                 continue
@@ -163,7 +167,7 @@ class Cases:
         if self.tie is not None:
             found = assess(self.own(self.tie, now), now)
             self.tie.update(found, now, self.topology.threshold)
-            self.tie.confirmed = None
+            self.tie.confirmed.clear()
             if self.tie.faults:  # Else it is only suspected that something takes long.
                 yield self._told(self.tie, now)
 
@@ -205,6 +209,8 @@ class Cases:
                 blames=series.kinds,
                 alternatives=series.names[1:],
                 faults=dict(case.faults),
+                confirmed=dict(case.confirmed),
+                steady=dict(case.steady),
                 details=None,
             )
             self.open.append(part)
@@ -225,6 +231,5 @@ class Cases:
         else:
             self.open.remove(case)
         for relay in {key.relay for key in self.extent(case)}:
-            confirmed = case.confirmed is not None
-            self._lessons.ended(relay, case.since, now, confirmed=confirmed)
+            self._lessons.ended(relay, case.since, now, confirmed=case.is_confirmed)
         self._changed()
