@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 
+from probe.core.detection.observation import NodeName
 from probe.core.model import RouteKey
 
 SIZE = 12  # Probes of a burst,
@@ -20,8 +21,6 @@ MOST_DECIDING = 60  # Probes that are spent on one question.
 
 _MINUTE = 60.0
 _PER_NODE, _IN_ALL, _KEPT = 24, 60, 20
-
-NodeName = tuple[str, str]  # relay, node
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from probe.core.detection.observation import (
     DESIGN_SHARE,
     EVERYBODY,
     TAKEN,
+    NodeName,
     Observation,
     Weight,
 )
@@ -86,7 +87,7 @@ class Seen:
 class Assessment:
     """What all that was seen of a component amounts to."""
 
-    runs: dict[str, Run] = field(default_factory=dict)  # By node.
+    runs: dict[NodeName, Run] = field(default_factory=dict)  # By node.
     outcomes: list[bool] = field(default_factory=list)  # Whether it failed, in order.
     seen: list[Seen] = field(default_factory=list)  # What counts, well or not, in order.
     failures: list[Seen] = field(default_factory=list)
@@ -165,7 +166,7 @@ class Assessment:
         needed = _CLOSED_HARD if assumed == _MOST_SHARE else _CLOSED
         return -math.log(1.0 - assumed) * self.good >= needed
 
-    def recovered(self) -> list[str]:
+    def recovered(self) -> list[NodeName]:
         """The nodes that are well again, while others are not."""
         assumed = self.share.low if self.share else 0.0
         if assumed < _MOST_SHARE:
@@ -181,7 +182,7 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
     failing = False  # The last outcome of the component was a failure.
     for one in seen:
         watched = one.observation
-        run = found.runs.setdefault(watched.key.node, Run())
+        run = found.runs.setdefault(watched.node, Run())
         # Where nothing has failed but submissions, one that is taken is all that can be wished for.
         taken = one.taken and not found.afterwards
         well = one.good or taken or (one.dawdled and watched.on_time and run.good)

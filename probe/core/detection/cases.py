@@ -13,7 +13,7 @@ from probe.core.detection.case import Assessment, Case, Details, Seen, assess, c
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
-from probe.core.detection.observation import BIT, Observation, Weight
+from probe.core.detection.observation import BIT, NodeName, Observation, Weight
 from probe.core.detection.topology import Topology
 from probe.core.incident import End, Incident
 from probe.core.model import Relay, RouteKey
@@ -187,7 +187,7 @@ class Cases:
         others = deque((one for one in seen if one.observation.key not in routes), maxlen=LATELY)
         return details(component, failures, others, relays=self._relays, now=now, wall=self._wall)
 
-    def _narrow(self, case: Case, found: Assessment, well: Sequence[str], now: float) -> None:
+    def _narrow(self, case: Case, found: Assessment, well: Sequence[NodeName], now: float) -> None:
         """A part of a component is well again: what is left of it may be another one."""
         since = min(found.runs[node].last_failed for node in well)
         routes = self.routes_of(case.component)

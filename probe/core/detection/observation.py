@@ -27,6 +27,9 @@ def blamed(phase: Phase) -> int:
     return NOT_MAILBOX if phase is Phase.MAIL else EVERYBODY
 
 
+NodeName = tuple[str, str]  # relay, node: names of nodes are unique within their relay only.
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """That a probe failed."""
@@ -80,3 +83,8 @@ class Observation:
     copied: bool = False  # A second copy of it has been counted.
     spent: bool = False  # It belongs to an incident that is over.
     times: tuple[tuple[Phase, float], ...] = field(default=())  # Phases that ended well (s).
+
+    @property
+    def node(self) -> NodeName:
+        """The node that it went through."""
+        return self.key.relay, self.key.node

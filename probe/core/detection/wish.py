@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from probe.core.component import Component
 from probe.core.detection.baseline import Baselines
-from probe.core.detection.burst import Bursts, NodeName
+from probe.core.detection.burst import Bursts
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
 from probe.core.detection.history import History
-from probe.core.detection.observation import DESIGN_SHARE, Observation
+from probe.core.detection.observation import DESIGN_SHARE, NodeName, Observation
 from probe.core.detection.walk import Sums
 from probe.core.model import Attempt, RouteKey
 
@@ -166,10 +166,10 @@ class Wishes:
             return  # Successes between failures are no sign that it is over.
         if now - case.rechecked < RECHECK:
             return
-        asked = {self._asked(key) for key in self._cases.routes_of(case.component)}
+        keys = self._cases.routes_of(case.component)
         failing = {node for node, run in found.runs.items() if run.failures}
-        routes = sorted(key for key in asked if key is not None)
-        routes = [key for key in routes if key.node in failing] or routes
+        worse = [key for key in keys if (key.relay, key.node) in failing]
+        routes = sorted({asked for key in worse or keys if (asked := self._asked(key))})
         if routes:
             case.rechecked = now
             self._turn += 1

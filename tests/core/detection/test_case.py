@@ -18,8 +18,8 @@ ODDS = 200.0
 FACT = 8000.0
 
 
-def good(slot: float, node: str = "n1") -> Seen:
-    one = Observation(1, RouteKey("pool", node, "shop", "corp"), slot, 60.0, scheduled=True)
+def good(slot: float, node: str = "n1", *, relay: str = "pool") -> Seen:
+    one = Observation(1, RouteKey(relay, node, "shop", "corp"), slot, 60.0, scheduled=True)
     return Seen(one, SUCCESS)
 
 
@@ -28,10 +28,11 @@ def bad(
     fault: Fault = Fault.REFUSING,
     *,
     node: str = "n1",
+    relay: str = "pool",
     fact: bool = False,
     arrived: float | None = None,
 ) -> Seen:
-    one = Observation(1, RouteKey("pool", node, "shop", "corp"), slot, 60.0, scheduled=True)
+    one = Observation(1, RouteKey(relay, node, "shop", "corp"), slot, 60.0, scheduled=True)
     one.failure = Failure(fault, EVERYBODY, "550 no", is_fact=fact)
     one.known, one.arrived = slot, arrived
     if fault is Fault.HOLDING:
@@ -225,6 +226,21 @@ def test_it_is_not_over_while_a_backlog_drains() -> None:
 
 def test_it_is_not_over_while_something_is_missing() -> None:
     assert not over([bad(0), *(good(n) for n in range(1, 20)), held(12)], 30.0)
+
+
+# ---- nodes of the same name
+
+
+def test_a_node_that_is_well_does_not_hide_one_of_the_same_name_behind_another_relay() -> None:
+    seen = [bad(n) if n % 2 else good(n, relay="spare") for n in range(60)]
+    assert assess(seen, 60.0).persists(60.0)
+
+
+def test_it_is_not_over_because_a_node_of_the_same_name_has_come_back() -> None:
+    down = [bad(n, relay=f"r{n % 2}") for n in range(10)]
+    up = [good(20 + n, relay="r0") for n in range(20)]
+    assert not over([*down, *up], 50.0)
+    assert assess([*down, *up], 50.0).recovered() == [("r0", "n1")]
 
 
 # ---- the share

@@ -60,16 +60,23 @@ class World:
         nodes: Iterable[str] = ("n1", "n2", "n3"),
         mailboxes: Iterable[str] = ("corp",),
         incidents: Iterable[Incident] = (),
+        relays: Iterable[str] = ("pool",),
     ) -> None:
         self.sights = {name: Sight(frozenset({"inbox"}), 0.0, None) for name in mailboxes}
         self.baselines = Baselines()
         self.detector = Detector(self.sights, self.baselines, incidents=incidents)
-        self.keys = [RouteKey("pool", node, "shop", one) for node in nodes for one in self.sights]
+        self.relays = {name: Relay(name, f"{name}.test", 25) for name in relays}
+        self.keys = [
+            RouteKey(relay, node, "shop", one)
+            for relay in self.relays
+            for node in nodes
+            for one in self.sights
+        ]
         self._sequence = 0
 
     def follow(self) -> None:
         routes = [Route(key, 15.0, 60.0, 600.0) for key in self.keys]
-        self.detector.follow(routes, {"pool": Relay("pool", "pool.test", 25)})
+        self.detector.follow(routes, self.relays)
 
     def read(self, now: float) -> None:
         for sight in self.sights.values():
@@ -80,7 +87,7 @@ class World:
     ) -> Record:
         """A probe that was submitted, and how that ended."""
         self._sequence += 1
-        key = RouteKey("pool", node, "shop", to)
+        key = RouteKey(told.get("relay", "pool"), node, "shop", to)
         probe = Probe(self._sequence, key, now, now, "", deadline=60.0, give_up=600.0)
         self.detector.launched(probe)
         self.detector.entered(probe.sequence, Phase.CONNECT, now)
@@ -277,3 +284,24 @@ def test_a_node_gets_its_burst_while_a_mailbox_is_at_fault() -> None:
     ticks = [world.tick(160.5 + number / 2) for number in range(12)]
     burst = [key for tick in ticks for key in tick.wishes if key.node == "n1"]
     assert sum(key.mailbox == "corp" for key in burst) >= 3
+
+
+def test_what_is_left_of_a_wide_fault_is_the_node_that_still_fails_whatever_its_name() -> None:
+    """Both relays have an n1: the one that is well again is not the other one."""
+    world = World(nodes=["n1", "n2"], relays=["pool", "spare"])
+    world.follow()
+    for moment in range(100, 130):
+        for key in world.keys:
+            world.sent(moment, REFUSED, key.node, relay=key.relay)
+        world.tick(moment + 0.5)
+    assert world.named == [CORP]
+    left, rechecked = RouteKey("spare", "n1", "shop", "corp"), set[RouteKey]()
+    for moment in range(130, 150):
+        for key in world.keys:
+            if key == left:
+                world.sent(moment, REFUSED, key.node, relay=key.relay)
+            else:
+                world.came(world.sent(moment, TAKEN, key.node, relay=key.relay), moment)
+        rechecked.update(world.tick(moment + 0.5).wishes)
+    assert world.named == [Component(Kind.NODE, relay="spare", node="n1")]
+    assert rechecked == {left}
