@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection import localise
-from probe.core.detection.accusation import accusation, details
+from probe.core.detection.accusation import accusation, details, tie_of
 from probe.core.detection.case import Assessment, Case, Details, Seen, assess, confirmable
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.detection.history import History
@@ -143,6 +143,13 @@ class Cases:
         self.open = [one for one in self.open if one not in parts]
         self.open.append(case)
         self._changed()
+
+    def reword(self, tie: Case, members: tuple[Component, ...], now: float) -> None:
+        """It is one of these, as is known by now."""
+        before, tie.component, tie.alternatives = tie.component, tie_of(members), members
+        tie.details = None
+        if tie.component != before:
+            self._docket.rename(before, tie.component, now)
 
     def cover(self, members: Iterable[int]) -> frozenset[RouteKey]:
         """The routes of all these series."""

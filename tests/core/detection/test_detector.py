@@ -305,3 +305,43 @@ def test_what_is_left_of_a_wide_fault_is_the_node_that_still_fails_whatever_its_
         rechecked.update(world.tick(moment + 0.5).wishes)
     assert world.named == [Component(Kind.NODE, relay="spare", node="n1")]
     assert rechecked == {left}
+
+
+def test_what_may_be_at_fault_gets_less_as_more_is_known_until_one_is_left() -> None:
+    world = World(mailboxes=["corp", "home"])
+    world.follow()
+    moment = 100
+    for moment in range(100, 118):
+        world.sent(moment, REFUSED, node="n1")
+        world.tick(moment + 0.5)
+    (tie,) = world.detector.open
+    assert {CORP, N1} <= {*tie.alternatives}
+    while CORP in world.detector.open[0].alternatives:
+        moment += 1
+        world.came(world.sent(moment, node=f"n{moment % 2 + 2}"), moment)
+        world.tick(moment + 0.5)
+        assert moment < 200, "the mailbox is well with other nodes, and it is never said"
+    assert N1 in world.detector.open[0].alternatives, "of the node nothing more is known"
+    while world.named != [N1]:
+        moment += 1
+        world.sent(moment, REFUSED, node="n1", to="home")
+        world.tick(moment + 0.5)
+        assert moment < 300, "it is never named alone"
+    (incident,) = world.detector.open
+    assert (incident.id, incident.alternatives) == (tie.id, ())
+
+
+def test_what_turns_out_to_be_as_likely_is_told_of_as_well() -> None:
+    world = World(mailboxes=["corp", "home"])
+    world.follow()
+    for moment in range(100, 118):
+        world.sent(moment, REFUSED, node="n1")
+        world.came(world.sent(moment, node="n2"), moment)
+        world.tick(moment + 0.5)
+    (tie,) = world.detector.open
+    assert N1 in tie.alternatives and CORP not in tie.alternatives
+    told = set[Component]()
+    for moment in range(118, 136):
+        world.sent(moment, REFUSED, node="n3")
+        told.update(*(one.alternatives for one in world.tick(moment + 0.5).incidents))
+    assert Component(Kind.NODE, relay="pool", node="n3") in told
