@@ -181,6 +181,10 @@ class Detector:
             asks.update(self._sights)
         return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)))
 
+    def denied(self, key: RouteKey) -> None:
+        """A confirmation probe of the newest look could not be sent: it is wished for again."""
+        self._wanted.denied(key)
+
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""
         return self._naming.has_answered(since)

@@ -49,6 +49,8 @@ class Wishes:
 
     def on(self, sums: Sums, rivals: Sequence[RouteKey], now: float) -> Iterator[RouteKey]:
         """Confirmation probes, within all caps; none to a relay that says we are too many."""
+        self._throttled = {relay: end for relay, end in self._throttled.items() if end > now}
+        self._bursts.spare(self._throttled)
         if not rivals:
             self._bursts.settled()
         for case in self._cases.open:
@@ -58,15 +60,16 @@ class Wishes:
         self._explained = {case.component for case in self._cases.open}
         ranked = self._suspect(sums, now)
         bursts = self._bursts
-        wanted: list[RouteKey] = [*bursts.due(now, ranked)]
+        yield from bursts.due(now, ranked)
         if rivals:
             routes = sorted({asked for key in rivals if (asked := self._asked(key))})
-            wanted += bursts.deciding(now, routes)
+            yield from bursts.deciding(now, routes)
         for case in self._cases.open:
-            wanted += self._recheck(case, now)
-        for key in wanted:
-            if self._throttled.get(key.relay, -math.inf) <= now:
-                yield key
+            yield from self._recheck(case, now)
+
+    def denied(self, key: RouteKey) -> None:
+        """What was wanted at this look could not be sent."""
+        self._bursts.denied(key)
 
     def _asked(self, key: RouteKey) -> RouteKey | None:
         """The route in force on which this one is probed: a learned node is met by chance."""

@@ -9,6 +9,7 @@ from probe.core.change import Arrived, Change, Judged, Returned
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.accusation import tie_of
 from probe.core.detection.baseline import Baselines
+from probe.core.detection.burst import SIZE
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
 from probe.core.detection.detector import Detector, Diagnosis
@@ -345,3 +346,26 @@ def test_what_turns_out_to_be_as_likely_is_told_of_as_well() -> None:
         world.sent(moment, REFUSED, node="n3")
         told.update(*(one.alternatives for one in world.tick(moment + 0.5).incidents))
     assert Component(Kind.NODE, relay="pool", node="n3") in told
+
+
+def test_a_suspicion_gets_its_burst_when_the_relay_throttles_no_longer() -> None:
+    world = World()
+    world.follow()
+    busy = replace(CLOSED, reply=Reply(421, "4.7.0", "too many"), broken=None)
+    world.sent(100.0, busy, node="n1")
+    for half in range(100):
+        assert not world.tick(100.5 + half / 2).wishes, "not while it says that we are too many"
+    world.sent(161.0, CLOSED, node="n1")
+    wishes = [key for half in range(60) for key in world.tick(161.5 + half / 2).wishes]
+    assert sum(key.node == "n1" for key in wishes) == SIZE
+
+
+def test_a_suspicion_gets_its_burst_though_at_first_nothing_may_be_sent() -> None:
+    world = World()
+    world.follow()
+    world.sent(100.0, CLOSED, node="n1")
+    for half in range(60):
+        for key in world.tick(100.5 + half / 2).wishes:
+            world.detector.denied(key)
+    wishes = [key for half in range(60) for key in world.tick(130.5 + half / 2).wishes]
+    assert sum(key.node == "n1" for key in wishes) == SIZE
