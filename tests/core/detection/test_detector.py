@@ -369,3 +369,19 @@ def test_a_suspicion_gets_its_burst_though_at_first_nothing_may_be_sent() -> Non
             world.detector.denied(key)
     wishes = [key for half in range(60) for key in world.tick(130.5 + half / 2).wishes]
     assert sum(key.node == "n1" for key in wishes) == SIZE
+
+
+def test_it_is_over_behind_a_balancer_when_its_nodes_greet_again() -> None:
+    """Who refused a connection is not known, only that it was behind this address."""
+    world = World(nodes=[""])
+    world.follow()
+    for moment in range(10):
+        world.came(world.sent(moment, node="", learned=f"n{moment % 2}"), moment)
+    for moment in range(20, 40):
+        world.sent(moment, CLOSED, node="")
+        world.tick(moment + 0.5)
+    assert world.named
+    for moment in range(40, 60):
+        world.came(world.sent(moment, node="", learned=f"n{moment % 2}"), moment)
+        world.tick(moment + 0.5)
+    assert not world.named
