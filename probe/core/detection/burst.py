@@ -69,6 +69,13 @@ class Bursts:
         self._deciding_due = 0.0
         self._turn = 0
 
+    def keep(self, nodes: Iterable[NodeName]) -> None:
+        """These are all that there are now; of what is gone nothing is to be known any more."""
+        living = frozenset(nodes)
+        for known in (self._active, self._siblings, self._began, self._by_node):
+            for gone in known.keys() - living:
+                del known[gone]
+
     def began(self, node: NodeName) -> float:
         """When the newest burst on this node began."""
         return self._began.get(node, float("-inf"))
@@ -135,7 +142,8 @@ class Bursts:
         if handed is None:
             return
         self._handed.remove(handed)
-        self._by_node[key.relay, key.node].moments.pop()
+        if (spent := self._by_node.get((key.relay, key.node))) is not None:
+            spent.moments.pop()
         self._all.moments.pop()
         self._decided -= handed.decides
         if handed.burst is not None:

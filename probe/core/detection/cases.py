@@ -237,6 +237,7 @@ class Cases:
             self.tie = None
         else:
             self.open.remove(case)
+        self._covered.clear()  # Or what a tie may have been would be known for ever.
         for relay in {key.relay for key in self.extent(case)}:
             self._lessons.ended(relay, case.since, now, confirmed=case.is_confirmed)
         self._changed()

@@ -123,6 +123,7 @@ class Detector:
         fact = math.exp(self._topology.threshold / 2 + 0.05)
         self._history.fact_odds = (fact - 1.0 + DESIGN_SHARE) / DESIGN_SHARE
         self._cases.follow(self._topology, self._relays)
+        self._history.keep(frozenset(self._topology.routes))
         self._wanted.follow(self._routes)
         self._walk.restart()
 

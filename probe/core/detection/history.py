@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
 
@@ -155,6 +156,11 @@ class History:
             self._unfile(one)
         del self.observations[:count]
         return count
+
+    def keep(self, routes: AbstractSet[RouteKey]) -> None:
+        """These are all that there are now; of what is gone it need not be known that it worked."""
+        self._proven_ways &= routes
+        self.proven &= {name for key in routes for name in names_of(key)}
 
     def of(self, key: RouteKey) -> Sequence[Observation]:
         """Those of one route, oldest first; some may have gone by another node than it seemed."""

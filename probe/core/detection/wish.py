@@ -40,6 +40,7 @@ class Wishes:
         """From now on these routes can be probed."""
         self._routes = frozenset(routes)
         self._nodes = sorted({(key.relay, key.node) for key in self._routes})
+        self._bursts.keep(self._nodes)
 
     def heard(self, relay: str, attempt: Attempt) -> None:
         """A relay has answered: it may say that we are too many."""
