@@ -57,6 +57,7 @@ class Detector:
         self._lessons = Lessons(baselines)
         self._history = History(sights, baselines, self._lessons)
         self._walk = Walk()
+        self._blind: set[str] = set()  # Mailboxes, at the last look.
         self._routes: dict[RouteKey, Route] = {}
         self._relays: Mapping[str, Relay] = {}
         self._learned: dict[RouteKey, None] = {}
@@ -193,7 +194,8 @@ class Detector:
     def _prepare(self, now: float) -> None:
         if dropped := self._history.forget(now):
             self._walk.dropped(dropped)
-        if self._history.amended:
+        before, self._blind = self._blind, {m for m, sight in self._sights.items() if sight.blind}
+        if self._history.amended or before - self._blind:
             self._history.amended = False
             self._walk.restart()
         if self._forgetting is None:
@@ -209,7 +211,9 @@ class Detector:
             weight = self._history.weigh(one, now)
             return None if weight is None or self._cases.is_explained(one, weight) else weight
 
-        return self._walk.on(self._history.observations, self._topology, weigh=weigh)
+        return self._walk.on(
+            self._history.observations, self._topology, weigh=weigh, rests=self._history.rests
+        )
 
     def _declarations(self, now: float) -> Iterator[Accusation]:
         for component in [*self._remembered]:

@@ -196,6 +196,13 @@ class History:
             return Weight(blamed(one.phase), 1.0 / self._baselines.failing_share(one.key.relay))
         return None
 
+    def rests(self, one: Observation) -> bool:
+        """Whether it counts as taken as long as its mailbox is blind, unless it fails otherwise."""
+        sight = self._sights.get(one.key.mailbox)
+        return (
+            one.accepted is not None and one.failure is None and sight is not None and sight.blind
+        )
+
     def blame(self, one: Observation, now: float) -> Weight | None:
         """As `weigh`, where its component is known to be at fault.
 
@@ -254,6 +261,7 @@ class History:
         if one.failure is None:
             one.known = now
         one.failure = failure
+        self.amended = self.amended or one.resting
 
     def _slow(self, one: Observation, attempt: Attempt) -> None:
         """It was taken; whether that took too long."""
@@ -346,6 +354,7 @@ class History:
                 self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
+        self.amended = self.amended or (one.resting and one.weight != TAKEN)
         self._lessons.add(one.key.relay, self._lesson(one))
 
     def _lesson(self, one: Observation) -> Lesson:

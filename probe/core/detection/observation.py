@@ -80,6 +80,7 @@ class Observation:
     weight: Weight | None = None  # As soon as nothing changes it any more.
     judged: bool = False  # By the ledger; it may still be watched in an SMTP phase.
     settled: bool = False  # Judged, and no longer watched.
+    resting: bool = False  # It is counted as taken until its mailbox can be read again.
     copied: bool = False  # A second copy of it has been counted.
     spent: bool = False  # It belongs to an incident that is over.
     times: tuple[tuple[Phase, float], ...] = field(default=())  # Phases that ended well (s).

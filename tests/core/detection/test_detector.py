@@ -196,6 +196,40 @@ def test_a_relay_that_takes_mail_again_is_well_though_the_mailbox_is_blind() -> 
     assert world.named == []
 
 
+def test_what_lies_in_a_blind_mailbox_and_is_returned_is_told_of_all_the_same() -> None:
+    world = World(mailboxes=["corp", "back"])
+    world.follow()
+    for moment in range(100, 130):
+        world.read(moment)
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    world.sights["corp"].blinded("inbox", 130.0)
+    sent = [world.sent(130.0 + number, node="n1") for number in range(20)]
+    world.tick(151.0)
+    for record in sent[:3]:
+        place = Place("back", "INBOX", 1, record.probe.sequence)
+        bounce = Bounce(record.probe.sequence, place, 152.0, "failed", "5.1.1", "no")
+        world.detector.changed(Change(record, (Returned(bounce), Judged(Bad(Reason.BOUNCED)))))
+    for moment in range(152, 170):
+        world.tick(moment)
+    assert [one.fault for case in world.detector.open for one in case.faults] == [Fault.BOUNCING]
+
+
+def test_what_lay_in_a_mailbox_is_looked_for_when_it_can_be_read_again() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 130):
+        world.read(moment)
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    world.sights["corp"].blinded("inbox", 130.0)
+    world.sent(131.0)
+    assert world.tick(135.0).asks == ()
+    world.sights["corp"].proved("inbox", 140.0)
+    world.sights["corp"].came(("pool", "n1"), 141.0, 141.0)
+    world.sent(142.0)
+    world.read(150.0)
+    assert world.tick(150.0).asks == ("corp",)
+
+
 def left_open(component: Component, **told: object) -> Incident:
     """What the last run says of a fault that was confirmed."""
     known: dict[str, object] = {
