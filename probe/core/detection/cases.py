@@ -120,7 +120,7 @@ class Cases:
 
     def own(self, case: Case, now: float) -> Iterator[Seen]:
         """What was seen of a case's routes that can be blamed on it; of very much, the newest."""
-        return self._of(case, self._history.through(self.extent(case), case.since), now)
+        return self._of(case, self._history.filed.through(self.extent(case), case.since), now)
 
     def _of(self, case: Case, some: Iterable[Observation], now: float) -> Iterator[Seen]:
         for one in some:

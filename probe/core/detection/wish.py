@@ -129,7 +129,7 @@ class Wishes:
 
     def _newest(self, key: RouteKey, now: float) -> Observation | None:
         """The newest probe of a route, if it is one that looks wrong."""
-        for one in reversed(self._history.of(key)):
+        for one in reversed(self._history.filed.of(key)):
             if one.key == key:
                 weight = self._history.weigh(one, now)
                 if weight is not None:
