@@ -1,15 +1,17 @@
 """Prints the alerts that it is called with: the pager, the tickets and the dead man's switch.
 
-Alertmanager tells them apart by the host's name, and this prints it in front.
+Alertmanager's routes that ship call them by different hosts; here all are this one, which prints
+the host's name in front. `pager.py PORT`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-PORT = 80
 LONGEST = 1 << 20
 
 
@@ -26,26 +28,25 @@ class Call(BaseHTTPRequestHandler):
         if length > LONGEST:
             self._end(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
-        who = f"{self.headers['Host'].partition('.')[0]}{self.path}"
+        who = self.headers["Host"].partition(".")[0] + self.path
         for alert in json.loads(self.rfile.read(length))["alerts"]:
-            print(who, line(alert), sep=": ")
-        self._end(HTTPStatus.OK)
+            print(f"{who}: {line(alert)}", flush=True)
+        self._end(HTTPStatus.NO_CONTENT)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Nothing: the alerts are the log."""
 
     def _end(self, status: HTTPStatus) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", "0")
         self.end_headers()
 
 
-def line(alert: dict[str, dict[str, str]]) -> str:
-    """An alert as one line, and what to do about it."""
+def line(alert: dict[str, Any]) -> str:
+    """An alert as one line, and while it fires, what to do about it."""
     texts = alert["annotations"]
-    said = f"{str(alert['status']).upper()} {alert['labels']['alertname']} {texts['summary']}"
+    said = f"{alert['status'].upper()} {alert['labels']['alertname']}: {texts['summary']}"
     return f"{said} {texts['runbook_url']}" if alert["status"] == "firing" else said
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("", PORT), Call).serve_forever()
+    ThreadingHTTPServer(("", int(sys.argv[1])), Call).serve_forever()
