@@ -92,8 +92,15 @@ def test_every_volume_and_secret_is_used() -> None:
 def test_an_image_is_built_here_or_of_one_version(name: str) -> None:
     service = SERVICES[name]
     assert re.search(r":v?\d[\w.-]*$", service["image"])
-    if "build" not in service:
+    if name == "mailprobe":
+        assert service["build"]["args"] == {"BASE": f"docker.io/library/{python()}"}
+    elif "build" not in service:
         assert re.search(r":v?\d+\.\d+\.\d+(-|$)", service["image"])
+
+
+def python() -> str:
+    """What the pager runs on, so that it costs no other image."""
+    return str(SERVICES["pager"]["image"])
 
 
 @pytest.mark.parametrize("folder", ["postfix", "dovecot"])
