@@ -1,8 +1,9 @@
-{{/* What the objects are called: the release, with the chart's name if it is not in it already. */}}
 {{- define "mailprobe.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* What the objects are called: the release, with the chart's name if it is not in it already.
+At most 52 characters: Kubernetes makes a label of 63 from it and a hash. */}}
 {{- define "mailprobe.fullname" -}}
 {{- $name := include "mailprobe.name" . }}
 {{- $both := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
