@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from tests.live.prober import Prober
 from tests.live.world import LOOPBACK, Dovecot, Pool, World
+from tests.live.world.postfix import MASTER_CF
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -37,13 +38,18 @@ class ShippedDovecot(Dovecot):
 
 
 def shipped_pool(world: World) -> Pool:
-    """Three nodes with the main.cf that ships; `Postfix` has the same master.cf."""
+    """Three nodes with the main.cf that ships, and the services that it has besides."""
     text = (COMPOSE / "postfix/main.cf").read_text()
     settings = dict(re.findall(r"^(\w+) = ?(.*)$", text, re.MULTILINE))
     assert settings.keys() > OF_CONTAINERS
     kept = {name: setting for name, setting in settings.items() if name not in OF_CONTAINERS}
     pool = Pool(world, dovecot=ShippedDovecot(world), settings=kept)
     return world.run(pool)
+
+
+def services(text: str) -> list[str]:
+    """The lines of a master.cf, but for where it listens."""
+    return [line for line in text.splitlines() if not line.startswith("#") and "smtpd" not in line]
 
 
 def shipped_prober(world: World, pool: Pool) -> Prober:
@@ -65,6 +71,10 @@ def named(prober: Prober) -> set[tuple[str, str]]:
     """Nodes with what is held against them."""
     components: Any = prober.status()["components"]
     return {(one["node"], fault) for one in components for fault in one["faults"]}
+
+
+def test_the_services_of_a_node_are_those_that_the_tests_run() -> None:
+    assert services((COMPOSE / "postfix/master.cf").read_text()) == services(MASTER_CF)
 
 
 def test_the_node_that_is_broken_is_named_until_it_is_mended(world: World) -> None:
