@@ -149,7 +149,7 @@ JOURNAL = f"cannot open /data/journal.sqlite3.lock as user {USER}: Permission de
         (file_of_root, 2, "/etc/mailprobe/mailprobe.yaml: cannot be read: Permission denied"),
         (no_secret, 2, f"{TAG}: No such file or directory"),
         (secret_of_root, 2, f"{TAG}: Permission denied"),
-        (folder_for_a_secret, 2, f"{TAG}: not a regular file"),
+        (folder_for_a_secret, 2, f"{TAG}: Is a directory"),
         (volume_of_root, 1, JOURNAL),
         (volume_that_is_closed, 1, JOURNAL),
     ],
