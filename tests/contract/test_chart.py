@@ -161,6 +161,12 @@ def test_it_may_do_as_little_as_possible(values: Json) -> None:
     }
 
 
+def test_it_is_the_user_of_the_image() -> None:
+    [user] = re.findall(r"^USER (\d+):(\d+)$", (ROOT / "deploy/Dockerfile").read_text(), re.M)
+    context = pod(EMPTY)["spec"]["securityContext"]
+    assert (str(context["runAsUser"]), str(context["runAsGroup"])) == user
+
+
 def test_there_is_one_of_it() -> None:
     assert rendered(ALL)["StatefulSet mailprobe"]["spec"]["replicas"] == 1
 

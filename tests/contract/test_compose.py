@@ -141,6 +141,14 @@ def test_what_is_ours_may_do_as_little_as_possible(name: str) -> None:
 # ---- mailprobe
 
 
+def test_it_is_built_from_the_recipe_that_ships() -> None:
+    build = SERVICES["mailprobe"]["build"]
+    recipe = COMPOSE / build["context"] / build["dockerfile"]
+    assert recipe.resolve() == ROOT / "deploy" / "Dockerfile"
+    assert build["args"].keys() <= set(re.findall(r"^ARG (\w+)=", recipe.read_text(), re.M))
+    assert ("journal", "/data", False) in mounts(SERVICES["mailprobe"])
+
+
 def test_mailprobe_takes_its_configuration(tmp_path: Path) -> None:
     text = (COMPOSE / "mailprobe/mailprobe.yaml").read_text()
     file = tmp_path / "mailprobe.yaml"
