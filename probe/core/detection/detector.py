@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from probe.core.change import Change
-from probe.core.component import Component, Named
+from probe.core.component import Component, Fault, Named
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.case import Details
 from probe.core.detection.cases import REFRESH, Cases
@@ -194,6 +194,8 @@ class Detector:
         return self._naming.has_answered(since)
 
     def _prepare(self, now: float) -> None:
+        full = {one for one, faults in self._declared.items() if _is_full(faults)}
+        self._history.fill({one.mailbox for one in full}, now)
         if dropped := self._history.forget(now):
             self._walk.dropped(dropped)
         if self._history.amended:
@@ -254,6 +256,10 @@ class Detector:
             for relay in {key.relay for key in routes}:
                 troubled[relay] = min(since, troubled.get(relay, since))
         return troubled
+
+
+def _is_full(faults: Iterable[Named]) -> bool:
+    return any(one.fault is Fault.FULL for one in faults)
 
 
 def _united(accusations: Sequence[Accusation]) -> list[Accusation]:
