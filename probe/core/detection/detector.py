@@ -161,7 +161,7 @@ class Detector:
 
     def resolved(self, moment: float, reach: Reach) -> None:
         """A DNS server so far away has answered us."""
-        self._history.answers.from_resolver(moment, reach)
+        self._history.resolved(moment, reach)
 
     def declare(self, component: Component, faults: tuple[Named, ...]) -> None:
         """What is known to be wrong with a component by itself, without any probe."""
@@ -187,7 +187,8 @@ class Detector:
         asks = {one.key.mailbox for one in self._walk.missing(MISSED)}
         if asking:
             asks.update(self._sights)
-        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders=asking)
+        wonders = self._naming.wonders or self._history.answers.are_wanted(now)
+        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders)
 
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""

@@ -24,7 +24,13 @@ def failure_of(reason: Reason, attempt: Attempt) -> Failure | None:
         return None
     local = attempt.broken in (Break.TIMED_OUT, Break.NAME_ERROR, Break.NO_ROUTE)
     nowhere = attempt.phase in (Phase.DNS, Phase.CONNECT)
-    return Failure(fault, blamed(attempt.phase), evidence(attempt), is_local=local and nowhere)
+    return Failure(
+        fault,
+        blamed(attempt.phase),
+        evidence(attempt),
+        is_local=local and nowhere,
+        is_nameless=local and attempt.phase is Phase.DNS,
+    )
 
 
 def words_of(reason: Reason, one: Observation, record: Record) -> str:
@@ -43,3 +49,10 @@ def words_of(reason: Reason, one: Observation, record: Record) -> str:
             return "it came back different"
         case _:
             return f"no answer in time in the phase {one.phase}"
+
+
+def ended_well(phase: Phase, attempt: Attempt) -> bool:
+    """Whether a phase of a submission came to a good end."""
+    if phase is not attempt.phase:
+        return True
+    return attempt.reply is not None and attempt.reply.code < 400

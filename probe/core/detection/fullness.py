@@ -8,9 +8,12 @@ each node has time to come back, until the first new message through it, at most
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from probe.core.component import Fault
+from probe.core.detection.observation import Observation
 from probe.core.model import RouteKey
 from probe.core.sight import KEPT, NodeKey, Sight
 
@@ -39,25 +42,26 @@ class Fullness:
         self._sights = sights
         self._stretches: dict[str, list[_Stretch]] = {}
 
-    def is_full(self, mailbox: str) -> bool:
-        """Whether it is full now."""
-        stretches = self._stretches.get(mailbox, [])
-        return bool(stretches) and stretches[-1].end is None
+    def follow(
+        self, full: AbstractSet[str], now: float, observations: Sequence[Observation]
+    ) -> bool:
+        """These are known to be full now; whether observations count otherwise since.
 
-    @property
-    def full(self) -> frozenset[str]:
-        """The mailboxes that are full now."""
-        return frozenset(filter(self.is_full, self._stretches))
-
-    def begin(self, mailbox: str, start: float) -> None:
-        """It is full; what was accepted from `start` on may have found no room."""
-        stretches = self._stretches.setdefault(mailbox, [])
-        stretches.append(_Stretch(start))
-        del stretches[:-KEPT]
-
-    def end(self, mailbox: str, now: float) -> None:
-        """It has room again."""
-        self._stretches[mailbox][-1].end = now
+        What was accepted since the youngest arrival was launched may have found no room.
+        """
+        before = {name for name, stretches in self._stretches.items() if stretches[-1].end is None}
+        for mailbox in before - full:
+            self._stretches[mailbox][-1].end = now
+        for mailbox in full - before:
+            arrived = (
+                one.slot
+                for one in reversed(observations)
+                if one.key.mailbox == mailbox and one.arrived is not None
+            )
+            stretches = self._stretches.setdefault(mailbox, [])
+            stretches.append(_Stretch(next(arrived, -math.inf)))
+            del stretches[:-KEPT]
+        return bool(full - before)
 
     def came(self, key: RouteKey, accepted: float, seen: float) -> None:
         """A message that was accepted at `accepted` was seen at `seen`."""
@@ -65,9 +69,13 @@ class Fullness:
             if stretch.end is not None and accepted >= stretch.end:
                 stretch.back.setdefault((key.relay, key.node), seen)
 
-    def excuses(self, key: RouteKey, accepted: float) -> bool:
-        """Whether it says nothing that a message which was accepted then is missing."""
-        if key.mailbox not in self._stretches or key.mailbox not in self._sights:
+    def excuses(self, one: Observation) -> bool:
+        """Whether it is missing, or was late, because its mailbox was full."""
+        mailbox = one.key.mailbox
+        if one.accepted is None or mailbox not in self._stretches or mailbox not in self._sights:
             return False
-        node, settle = (key.relay, key.node), self._sights[key.mailbox].settle
-        return any(one.covers(node, accepted, settle) for one in self._stretches[key.mailbox])
+        missed = one.failure is not None and one.failure.fault is Fault.HOLDING
+        if one.on_time or not (missed or one.failure is None):
+            return False
+        node, settle = (one.key.relay, one.key.node), self._sights[mailbox].settle
+        return any(each.covers(node, one.accepted, settle) for each in self._stretches[mailbox])

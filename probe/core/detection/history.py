@@ -15,7 +15,7 @@ from probe.core.change import Arrived, Change, Copied, Judged, Returned, Vouched
 from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.answers import Answers
 from probe.core.detection.baseline import Baselines
-from probe.core.detection.ending import BEFORE_220, failure_of, words_of
+from probe.core.detection.ending import BEFORE_220, ended_well, failure_of, words_of
 from probe.core.detection.fullness import Fullness
 from probe.core.detection.lesson import Lesson, Lessons
 from probe.core.detection.observation import (
@@ -32,6 +32,7 @@ from probe.core.detection.topology import names_of
 from probe.core.model import Attempt, Break, Phase, Probe, Reason, RouteKey
 from probe.core.outcome import evidence, reason_of, slowness
 from probe.core.quota import says_full
+from probe.core.reach import Reach
 from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.sight import Sight
 
@@ -148,16 +149,13 @@ class History:
                     pass
 
     def fill(self, full: AbstractSet[str], now: float) -> None:
-        """These mailboxes are known to be full, since the youngest that arrived at the earliest."""
-        for mailbox in self._fullness.full - full:
-            self._fullness.end(mailbox, now)
-        for mailbox in full - self._fullness.full:
-            arrived = (
-                one.slot
-                for one in reversed(self.observations)
-                if one.key.mailbox == mailbox and one.arrived is not None
-            )
-            self._fullness.begin(mailbox, next(arrived, -math.inf))
+        """These mailboxes are known to be full."""
+        if self._fullness.follow(full, now, self.observations):
+            self.amended = True
+
+    def resolved(self, moment: float, reach: Reach) -> None:
+        """A DNS server so far away has answered us."""
+        if self.answers.from_resolver(moment, reach):
             self.amended = True
 
     def forget(self, now: float) -> int:
@@ -201,7 +199,7 @@ class History:
 
     def weigh(self, one: Observation, now: float) -> Weight | None:
         """What it counts at this moment; None: nothing."""
-        if self._is_excused(one):
+        if self._fullness.excuses(one):
             return TAKEN
         if one.settled:
             return one.weight
@@ -219,7 +217,7 @@ class History:
         What came in time, but later than it should, says nothing by itself: the tail of a
         distribution is longer than what one knows of it. Of a component at fault it says more.
         """
-        if one.settled and one.dawdled and one.failure is None and not self._is_excused(one):
+        if one.settled and one.dawdled and one.failure is None and not self._fullness.excuses(one):
             return Weight(EVERYBODY, 1.0 / self._baselines.failing_share(one.key.relay))
         return self.weigh(one, now)
 
@@ -233,12 +231,6 @@ class History:
     def tail(self, one: Observation) -> float:
         """The age that arriving mail on its way hardly exceeds (s)."""
         return self._baselines.age(one.key.relay, one.key.mailbox, ABNORMAL)
-
-    def _is_excused(self, one: Observation) -> bool:
-        """Whether it is missing, or was late, because its mailbox was full."""
-        if one.accepted is None or not self._fullness.excuses(one.key, one.accepted):
-            return False
-        return not one.on_time if one.failure is None else one.failure.fault is Fault.HOLDING
 
     def _awaited(self, one: Observation, now: float) -> Weight | None:
         """By the age that it had when its mailbox was last read for certain."""
@@ -277,6 +269,8 @@ class History:
         if one.failure is None:
             one.known = now
         one.failure = failure
+        if failure.is_nameless:
+            self.answers.nameless(one)
 
     def _slow(self, one: Observation, attempt: Attempt) -> None:
         """It was taken; whether that took too long."""
@@ -295,7 +289,7 @@ class History:
             self._fail(one, replace(one.failure, fault=Fault.SLOW), attempt.ended)
 
     def _time(self, one: Observation, attempt: Attempt) -> None:
-        well = (timed for timed in attempt.phases if _ended_well(timed.phase, attempt))
+        well = (timed for timed in attempt.phases if ended_well(timed.phase, attempt))
         one.times = tuple((timed.phase, timed.seconds) for timed in well)
 
     def _copied(self, one: Observation, seen: float) -> None:
@@ -347,8 +341,14 @@ class History:
                 blames = MAILBOX_ONLY if full else blames
                 fact = fault in _FACTS
                 words = words_of(reason, one, record)
-                local = one.phase in (Phase.DNS, Phase.CONNECT)  # It is still being waited for.
-                failure = Failure(fault, blames, words, is_fact=fact, is_local=local)
+                failure = Failure(
+                    fault,
+                    blames,
+                    words,
+                    is_fact=fact,
+                    is_local=one.phase in (Phase.DNS, Phase.CONNECT),  # It is still waited for.
+                    is_nameless=one.phase is Phase.DNS,
+                )
                 moment = record.arrived if record.arrived is not None else one.since
                 self._fail(one, failure, max(moment, record.since + self._lasted(one, reason)))
 
@@ -358,7 +358,7 @@ class History:
     def _settle(self, one: Observation) -> None:
         """Nothing changes it any more, but for a copy."""
         one.settled = True
-        if self._is_excused(one):
+        if self._fullness.excuses(one):
             one.weight, one.dawdled = TAKEN, False
         elif one.failure is not None:
             one.weight = self._odds(one.failure, one)
@@ -388,9 +388,3 @@ class History:
             node=one.key.node,
             times=one.times,
         )
-
-
-def _ended_well(phase: Phase, attempt: Attempt) -> bool:
-    if phase is not attempt.phase:
-        return True
-    return attempt.reply is not None and attempt.reply.code < 400
