@@ -30,13 +30,14 @@ from probe.core.detection.observation import (
 )
 from probe.core.detection.topology import names_of
 from probe.core.model import Attempt, Break, Phase, Probe, Reason, RouteKey
-from probe.core.outcome import evidence, reason_of, slowness
+from probe.core.outcome import evidence, is_too_much, reason_of, slowness
 from probe.core.quota import says_full
 from probe.core.reach import Reach
 from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.sight import Sight
 
 KEPT = 3600.0  # s
+THROTTLED = 60.0  # s in which a burst, and a relay that says we are too many, belong together.
 MOST = 20_000  # Observations.
 MOST_OF_A_CASE = 4000  # The newest of them by which one component is looked at.
 SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
@@ -65,6 +66,7 @@ class History:
         self.amended = False  # One that was settled counts otherwise now.
         self.answers = Answers()
         self._fullness = Fullness(sights)
+        self._burst: dict[str, float] = {}  # When each relay last got a probe of a burst.
         self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
@@ -87,6 +89,8 @@ class History:
         self.observations.append(one)
         self._file(one)
         self._known[probe.sequence] = self.submitting[probe.sequence] = one
+        if probe.confirmation:
+            self._burst[probe.route.relay] = probe.launched
 
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
         """A submission has come to a phase, or pauses (None)."""
@@ -113,6 +117,8 @@ class History:
             one.accepted = attempt.dot if reason else attempt.ended
             one.reply = evidence(attempt)
             self._slow(one, attempt)
+        elif is_too_much(attempt) and self._is_our_doing(one):
+            one.failure = None
         elif (failure := failure_of(reason, attempt)) is not None:
             self._fail(one, failure, attempt.ended)
         if one.judged:
@@ -264,6 +270,10 @@ class History:
                 del self._by_route[key]
 
     # ---- what follows
+
+    def _is_our_doing(self, one: Observation) -> bool:
+        """Whether we are too many for a relay because of a burst: as scheduled we may not be."""
+        return one.slot - self._burst.get(one.key.relay, -math.inf) < THROTTLED
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
         if one.failure is None:

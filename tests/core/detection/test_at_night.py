@@ -68,6 +68,29 @@ def others_work(world: World, now: float) -> None:
         world.came(world.sent(now + 0.1, node=node), now + 0.1)
 
 
+# ---- a relay for which our bursts are too many
+
+
+def test_a_relay_that_our_burst_is_too_much_for_is_well() -> None:
+    world = healthy()
+    for moment in range(160, 220):
+        world.read(moment)
+        answered(world, moment, TOO_MANY, burst=True)
+        answered(world, moment + 0.1, TOO_MANY)
+        world.tick(moment + 0.5)
+    assert world.named == []
+
+
+def test_a_relay_that_the_schedule_is_too_much_for_refuses() -> None:
+    world = healthy()
+    for moment in range(160, 220):
+        world.read(moment)
+        answered(world, moment, TOO_MANY)
+        others_work(world, moment)
+        world.tick(moment + 0.5)
+    assert world.named == [N1]
+
+
 # ---- a resolver that is dead
 
 
