@@ -24,8 +24,8 @@ class Witness:
         self._wanted = asyncio.Event()
 
     def follow(self, senders: Iterable[Sender]) -> None:
-        """From now on it is asked for the domain of the first of these."""
-        self._domain = next((sender.domain for sender in senders), "")
+        """From now on it is asked for the top-level domain of the first of these: it never fails."""
+        self._domain = next((sender.domain.rpartition(".")[2] for sender in senders), "")
 
     def ask(self) -> None:
         """It is of interest now."""
