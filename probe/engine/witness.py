@@ -24,7 +24,7 @@ class Witness:
         self._wanted = asyncio.Event()
 
     def follow(self, senders: Iterable[Sender]) -> None:
-        """From now on it is asked for the top-level domain of the first of these: it never fails."""
+        """From now on the top-level domain of the first of these is asked for: it never fails."""
         self._domain = next((sender.domain.rpartition(".")[2] for sender in senders), "")
 
     def ask(self) -> None:
