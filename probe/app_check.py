@@ -252,7 +252,8 @@ class _Check:
             if is_unread(sight, now)
         }
         findings = tuple(self._found(unread, now))
-        suspected = suspects(findings, answered=self._has_answered(unread))
+        resolved = self._books.detector.has_resolved(self._began)
+        suspected = suspects(findings, answered=self._has_answered(unread), resolved=resolved)
         verdict = conclusion(findings, unread=bool(unread))
         return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
 

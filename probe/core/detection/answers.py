@@ -43,7 +43,7 @@ class Answers:
 
     def nameless(self, one: Observation) -> None:
         """The lookup of its relay has failed."""
-        if max(self._resolvers.values()) < one.slot:
+        if self.resolved < one.slot:
             _blame(one, PROBER_ONLY)
             self._nameless = [each for each in self._nameless if one.known - each.known <= SINCE]
             self._nameless.append(one)
@@ -51,6 +51,11 @@ class Answers:
     def are_wanted(self, now: float) -> bool:
         """Whether it matters right now if a resolver answers."""
         return any(now - one.known <= SINCE for one in self._nameless)
+
+    @property
+    def resolved(self) -> float:
+        """The last answer of any resolver."""
+        return max(self._resolvers.values())
 
     @property
     def last(self) -> float:

@@ -194,6 +194,10 @@ class Detector:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""
         return self._naming.has_answered(since)
 
+    def has_resolved(self, since: float) -> bool:
+        """Whether any DNS server has answered us since then."""
+        return self._history.answers.resolved > since
+
     def _prepare(self, now: float) -> None:
         full = {one for one, faults in self._declared.items() if _is_full(faults)}
         self._history.fill({one.mailbox for one in full}, now)
