@@ -11,7 +11,7 @@ from probe.engine.supervisor import Beat
 from probe.ports import Clock, ResolveFailure, Resolver
 
 TURN = 5.0  # s: the loop turns at least this often.
-PAUSE = 1.0  # s between two questions.
+PAUSE = 3.0  # s between two questions: what follows from an answer may have to be counted anew.
 
 
 class Witness:

@@ -22,7 +22,7 @@ class Resolver:
         raise ResolveFailure("nothing within 1 s")
 
 
-async def test_it_asks_as_long_as_that_is_wanted_and_no_more_than_once_a_second() -> None:
+async def test_it_asks_as_long_as_that_is_wanted_and_no_more_often_than_it_may() -> None:
     resolver, clock = Resolver(), HandTurnedClock()
     witness = Witness(resolver, clock)  # type: ignore[arg-type]
     witness.follow([Sender("shop", "probe@shop.example"), Sender("other", "probe@other.example")])
