@@ -182,3 +182,25 @@ def test_a_configuration_that_is_read_again_amid_a_fault_changes_no_name() -> No
     (incident,) = world.detector.open
     assert incident.component == N1
     assert incident.opened < 175.0
+
+
+# ---- a relay that does not know us yet
+
+
+def test_a_relay_that_puts_strangers_off_is_waited_for() -> None:
+    world = World()
+    world.follow()
+    put_off = [probe(world, 100.0 + n, burst=False, node=f"n{n % 3 + 1}") for n in range(12)]
+    for one in put_off:
+        world.detector.entered(one.sequence, Phase.RCPT, one.launched)
+        world.detector.entered(one.sequence, None, one.launched + 0.1)
+    for moment in range(112, 800, 2):
+        world.read(moment)
+        assert world.tick(moment + 0.5).wishes == ()
+        assert world.named == []
+    for one in put_off:
+        world.detector.entered(one.sequence, Phase.CONNECT, 800.0)
+        world.detector.attempted(one.sequence, replace(TAKEN, ended=800.0), "")
+        world.came(Record(one, accepted=800.0), 800.1)
+    world.tick(801.0)
+    assert world.named == []
