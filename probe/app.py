@@ -16,6 +16,7 @@ from probe.app_reload import Again, InForce, Reloader
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
 from probe.core.model import Loop
+from probe.edges import steady
 from probe.edges.clock import SystemClock
 from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
 from probe.edges.web import BadCertificate, PortTaken, WebServer
@@ -48,7 +49,7 @@ def run(settings: Settings, again: Again, in_force: InForce) -> int:
     are followed from then on.
     """
     try:
-        asyncio.run(_until_signal(App(settings, again=again, in_force=in_force)))
+        steady.run(_until_signal(App(settings, again=again, in_force=in_force)))
     except _CANNOT_BEGIN as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return 1
@@ -89,7 +90,7 @@ class App:
         OSError where it cannot begin.
         """
         gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
-        clock = SystemClock()
+        clock = SystemClock.of_loop()
         journal = await SqliteJournal.open(self._settings.journal, clock)
         try:
             prober = _Prober(
