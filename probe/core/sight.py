@@ -109,9 +109,12 @@ class Sight:
         self._stretches[-1].settles = True
 
     def came(self, node: NodeKey, accepted: float, seen: float) -> None:
-        """A message that `node` accepted at `accepted` was seen at `seen`."""
+        """A message that `node` accepted at `accepted` was seen at `seen`.
+
+        Once all have had their time to come back it does not matter when one has.
+        """
         for stretch in self._stretches:
-            if stretch.end is not None and accepted >= stretch.end:
+            if stretch.end is not None and stretch.end <= accepted <= stretch.end + self.settle:
                 stretch.back.setdefault(node, seen)
 
     def void(

@@ -268,12 +268,20 @@ class Courier:
 
     def _note(self, key: RouteKey, attempt: Attempt) -> None:
         if reason_of(attempt) is None:
-            acquaintance = (key.relay, key.node, key.sender, key.mailbox)
-            self._accepted_before[acquaintance] = attempt.ended
+            self._acquaint((key.relay, key.node, key.sender, key.mailbox), attempt.ended)
             if slow := over_limit(attempt, self._lines[key.relay].relay.timeouts):
                 self._books.note(key, slowness(attempt, slow))
         else:
             self._books.note(key, evidence(attempt))
+
+    def _acquaint(self, acquaintance: Acquaintance, now: float) -> None:
+        """It is the newest of them; the oldest is forgotten when it is a stranger again."""
+        known = self._accepted_before
+        known.pop(acquaintance, None)
+        known[acquaintance] = now
+        oldest = next(iter(known))
+        if schedule.is_stranger(known[oldest], now):
+            del known[oldest]
 
 
 _LOGGED_IN = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ACK, Phase.QUIT})

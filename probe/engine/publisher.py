@@ -56,6 +56,7 @@ class Publisher:
             beat()
             self._watch_clock()
             self._roster.forget_settled(self._clock.now())
+            self._learner.refresh()
             self._overview.refresh()
             self._prune()
             await asyncio.sleep(TURN)

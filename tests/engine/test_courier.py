@@ -9,6 +9,7 @@ from probe.core.allowance import Limits, RelayLimits
 from probe.core.component import Fault
 from probe.core.ledger import Ledger
 from probe.core.model import Attempt, Break, Phase, UnknownCause
+from probe.core.schedule import GREYLIST_MEMORY
 from probe.core.sight import Sight
 from probe.core.standstill import Standstill
 from probe.engine.books import Books
@@ -124,6 +125,13 @@ async def test_a_stranger_that_is_never_let_in_is_a_temporary_reject() -> None:
         await world.clock.advance(15 * 60)
     assert len(world.submitter.letters) == 5
     assert world.metrics.count("judged", KEY, "temp_reject") == 1
+
+
+async def test_whoever_is_a_stranger_again_is_forgotten() -> None:
+    gone = ("pool", "n9", "shop", "corp")
+    world = World([ACCEPTED], accepted_before={gone: -2 * GREYLIST_MEMORY})
+    await world.carry()
+    assert [*world.accepted_before] == [("pool", "n1", "shop", "corp")]
 
 
 async def test_a_deferral_of_somebody_known_is_a_failure_at_once() -> None:

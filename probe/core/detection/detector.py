@@ -59,6 +59,7 @@ class Detector:
         self._lessons = Lessons(baselines)
         self._history = History(sights, baselines, self._lessons)
         self._walk = Walk()
+        self._blind: set[str] = set()  # Mailboxes, at the last look.
         self._routes: dict[RouteKey, Route] = {}
         self._relays: Mapping[str, Relay] = {}
         self._learned: dict[RouteKey, None] = {}
@@ -127,6 +128,7 @@ class Detector:
         fact = math.exp(self._topology.threshold / 2 + 0.05)
         self._history.fact_odds = (fact - 1.0 + DESIGN_SHARE) / DESIGN_SHARE
         self._cases.follow(self._topology, self._relays)
+        self._history.keep(frozenset(self._topology.routes))
         self._wanted.follow(self._routes)
         self._walk.restart()
 
@@ -190,6 +192,10 @@ class Detector:
         wonders = self._naming.wonders or self._history.answers.are_wanted(now)
         return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders)
 
+    def denied(self, key: RouteKey) -> None:
+        """A confirmation probe of the newest look could not be sent: it is wished for again."""
+        self._wanted.denied(key)
+
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""
         return self._naming.has_answered(since)
@@ -203,7 +209,8 @@ class Detector:
         self._history.fill({one.mailbox for one in full}, now)
         if dropped := self._history.forget(now):
             self._walk.dropped(dropped)
-        if self._history.amended:
+        before, self._blind = self._blind, {m for m, sight in self._sights.items() if sight.blind}
+        if self._history.amended or before - self._blind:
             self._history.amended = False
             self._walk.restart()
         if self._forgetting is None:
@@ -219,7 +226,9 @@ class Detector:
             weight = self._history.weigh(one, now)
             return None if weight is None or self._cases.is_explained(one, weight) else weight
 
-        return self._walk.on(self._history.observations, self._topology, weigh=weigh)
+        return self._walk.on(
+            self._history.observations, self._topology, weigh=weigh, rests=self._history.rests
+        )
 
     def _declarations(self, now: float) -> Iterator[Accusation]:
         for component in [*self._remembered]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
@@ -16,6 +15,7 @@ from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.answers import Answers
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.ending import BEFORE_220, ended_well, failure_of, words_of
+from probe.core.detection.filing import Filing
 from probe.core.detection.fullness import Fullness
 from probe.core.detection.lesson import Lesson, Lessons
 from probe.core.detection.observation import (
@@ -39,7 +39,6 @@ from probe.core.sight import Sight
 KEPT = 3600.0  # s
 THROTTLED = 60.0  # s in which a burst, and a relay that says we are too many, belong together.
 MOST = 20_000  # Observations.
-MOST_OF_A_CASE = 4000  # The newest of them by which one component is looked at.
 SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
 ABNORMAL = 0.001  # The share of mail that is slower than what still counts as on time.
 
@@ -62,6 +61,7 @@ class History:
         self.slow_after = 5.0  # s over its normal that a phase is slow.
         self.fact_odds = 1e6
         self.observations: list[Observation] = []  # In the order of their slots.
+        self.filed = Filing()
         self.submitting: dict[int, Observation] = {}
         self.amended = False  # One that was settled counts otherwise now.
         self.answers = Answers()
@@ -70,7 +70,6 @@ class History:
         self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
-        self._by_route: dict[RouteKey, deque[Observation]] = {}
         self._sights = sights
         self._baselines = baselines
         self._lessons = lessons
@@ -87,7 +86,7 @@ class History:
             scheduled=not probe.confirmation,
         )
         self.observations.append(one)
-        self._file(one)
+        self.filed.add(one)
         self._known[probe.sequence] = self.submitting[probe.sequence] = one
         if probe.confirmation:
             self._burst[probe.route.relay] = probe.launched
@@ -108,7 +107,7 @@ class History:
         one.phase = None
         if learned and learned != one.key.node:
             one.key = replace(one.key, node=learned)
-            self._file(one)
+            self.filed.add(one)
         if attempt.reply is not None or attempt.broken is Break.REFUSED:
             self.answers.from_relay(attempt.ended)
         self._time(one, attempt)
@@ -177,24 +176,14 @@ class History:
         for one in self.observations[:count]:
             self._known.pop(one.sequence, None)
             self.submitting.pop(one.sequence, None)
-            self._unfile(one)
+            self.filed.remove(one)
         del self.observations[:count]
         return count
 
-    def of(self, key: RouteKey) -> Sequence[Observation]:
-        """Those of one route, oldest first; some may have gone by another node than it seemed."""
-        return self._by_route.get(key, ())
-
-    def through(self, routes: Iterable[RouteKey], since: float) -> Iterator[Observation]:
-        """Those of these routes that were launched since then, oldest first."""
-        found = [
-            one
-            for key in routes
-            for one in self._by_route.get(key, ())
-            if one.slot >= since and one.key == key
-        ]
-        found.sort(key=lambda one: one.slot)
-        return islice(found, max(0, len(found) - MOST_OF_A_CASE), None)
+    def keep(self, routes: AbstractSet[RouteKey]) -> None:
+        """These are all that there are now; of what is gone it need not be known that it worked."""
+        self._proven_ways &= routes
+        self.proven &= {name for key in routes for name in names_of(key)}
 
     def since(self, moment: float) -> Iterator[Observation]:
         """Those launched since then, oldest first."""
@@ -216,6 +205,13 @@ class History:
         if one.phase is not None and now - one.since > self.limit(one):
             return Weight(blamed(one.phase), 1.0 / self._baselines.failing_share(one.key.relay))
         return None
+
+    def rests(self, one: Observation) -> bool:
+        """Whether it counts as taken as long as its mailbox is blind, unless it fails otherwise."""
+        sight = self._sights.get(one.key.mailbox)
+        return (
+            one.accepted is not None and one.failure is None and sight is not None and sight.blind
+        )
 
     def blame(self, one: Observation, now: float) -> Weight | None:
         """As `weigh`, where its component is known to be at fault.
@@ -257,18 +253,6 @@ class History:
         odds = max(usual, self.fact_odds) if failure.is_fact else usual
         return Weight(failure.blames, odds)
 
-    def _file(self, one: Observation) -> None:
-        self._by_route.setdefault(one.key, deque()).append(one)
-
-    def _unfile(self, one: Observation) -> None:
-        """It is the oldest of its route, or of those that it has been filed under."""
-        for key in {one.key, replace(one.key, node="")}:
-            filed = self._by_route.get(key)
-            while filed and filed[0].slot <= one.slot:
-                filed.popleft()
-            if filed is not None and not filed:
-                del self._by_route[key]
-
     # ---- what follows
 
     def _is_our_doing(self, one: Observation) -> bool:
@@ -281,6 +265,7 @@ class History:
         one.failure = failure
         if failure.is_nameless:
             self.answers.nameless(one)
+        self.amended = self.amended or one.resting
 
     def _slow(self, one: Observation, attempt: Attempt) -> None:
         """It was taken; whether that took too long."""
@@ -381,6 +366,7 @@ class History:
                 self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
+        self.amended = self.amended or (one.resting and one.weight != TAKEN)
         self._lessons.add(one.key.relay, self._lesson(one))
 
     def _lesson(self, one: Observation) -> Lesson:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from probe.core.component import Kind
+from probe.core.component import Component, Kind
 from probe.core.detection import localise
 from probe.core.detection.accusation import tie_of
 from probe.core.detection.case import Case, Seen
@@ -20,6 +20,7 @@ UNDECIDED = 10.0  # s after which it is said that nothing can be decided yet,
 UNDECIDED_FACT = 4.0  # and where facts are to be explained.
 AGAIN = 5.0  # s within which an answer counts as one of this moment.
 REFUTED = 3  # Failures, though something answers, after which it is not our own network.
+NEAR = MARGIN / 2  # nats within which of the best explanation something becomes a part of a tie.
 UNANSWERED = 5.0  # s without an answer from anywhere after which it may be our own network.
 
 
@@ -153,17 +154,18 @@ class Naming:
 
     def _ponder(self, ranking: localise.Ranking, seen: Sequence[Seen], now: float) -> None:
         """Nothing is decided: find out where the best explanations differ, and say so in time."""
-        rivals = [one for one in ranking.rivals(MARGIN) if one.members]
-        covers = [self._cases.cover(one.members) for one in rivals]
+        covers = [self._cases.cover(one.members) for one in ranking.rivals(MARGIN) if one.members]
         differing = next((one ^ covers[0] for one in covers[1:] if one != covers[0]), frozenset())
         self.rivals = tuple(sorted(differing))
+        contenders = self._contenders(ranking, MARGIN)
+        if self._cases.tie is not None:
+            self._follow(self._cases.tie, contenders, self._contenders(ranking, NEAR), now)
+            return
         facts = sum(one.fact for one in seen if one.failed) >= 2
         patience = UNDECIDED_FACT if facts else UNDECIDED
         since = self.question if self.question is not None else now
-        if self._cases.tie is not None or now - since < patience or not rivals:
+        if now - since < patience or not contenders:
             return
-        numbers = dict.fromkeys(number for one in rivals for number in sorted(one.members))
-        contenders = [self._cases.topology.series[number].first for number in numbers]
         failures = [one.observation.slot for one in seen if one.failed]
         self._cases.tie = Case(
             tie_of(contenders),
@@ -173,6 +175,25 @@ class Naming:
             alternatives=tuple(contenders),
             tie=True,
         )
+
+    def _contenders(self, ranking: localise.Ranking, within: float) -> list[Component]:
+        """What nearly the best explanations think is at fault, beside what is known to be."""
+        rivals = ranking.rivals(within)
+        numbers = dict.fromkeys(number for one in rivals for number in sorted(one.members))
+        given = self._cases.given()
+        return [self._cases.topology.series[one].first for one in numbers if one not in given]
+
+    def _follow(
+        self, tie: Case, contenders: Sequence[Component], near: Sequence[Component], now: float
+    ) -> None:
+        """Whoever is out of the question leaves a tie, and who is as likely as the best joins it.
+
+        The last one is not left alone in it: to be named takes more.
+        """
+        kept = [one for one in tie.alternatives if one in contenders]
+        members = (*kept, *(one for one in near if one not in kept))
+        if len(members) > 1 and members != tie.alternatives:
+            self._cases.reword(tie, members, now)
 
 
 def _failures(series: Series, seen: Sequence[Seen]) -> list[Seen]:

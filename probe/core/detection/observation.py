@@ -28,6 +28,9 @@ def blamed(phase: Phase) -> int:
     return NOT_MAILBOX if phase is Phase.MAIL else EVERYBODY
 
 
+NodeName = tuple[str, str]  # relay, node: names of nodes are unique within their relay only.
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """That a probe failed."""
@@ -79,6 +82,12 @@ class Observation:
     weight: Weight | None = None  # As soon as nothing changes it any more.
     judged: bool = False  # By the ledger; it may still be watched in an SMTP phase.
     settled: bool = False  # Judged, and no longer watched.
+    resting: bool = False  # It is counted as taken until its mailbox can be read again.
     copied: bool = False  # A second copy of it has been counted.
     spent: bool = False  # It belongs to an incident that is over.
     times: tuple[tuple[Phase, float], ...] = field(default=())  # Phases that ended well (s).
+
+    @property
+    def node(self) -> NodeName:
+        """The node that it went through."""
+        return self.key.relay, self.key.node
