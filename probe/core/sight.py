@@ -68,6 +68,10 @@ class Sight:
             start = now if since is None else since
             self._open(start, UnknownCause.PROBER, pending=set(folders))
 
+    def interrupted(self, now: float) -> None:
+        """Up to `now` nobody looked for a while: when anything came then cannot be known."""
+        self.restart(frozenset(self._proofs), now)
+
     @property
     def proof(self) -> float | None:
         """The latest moment up to which everything that had arrived has been seen."""

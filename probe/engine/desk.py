@@ -196,6 +196,7 @@ class Desk:
         copies by their places, whichever way they are found; what was counted as not ours then
         is not counted again. One that we stumble over is passed over: it must not hide others.
         """
+        self._books.catch_up()
         try:
             await self._take_in(fetched, place, folder, seen, rescan=rescan)
         except Exception:

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from probe.core.change import Change
-from probe.core.component import Component, Named
+from probe.core.component import Component, Fault, Named
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.case import Details
 from probe.core.detection.cases import REFRESH, Cases
@@ -163,7 +163,7 @@ class Detector:
 
     def resolved(self, moment: float, reach: Reach) -> None:
         """A DNS server so far away has answered us."""
-        self._history.answers.from_resolver(moment, reach)
+        self._history.resolved(moment, reach)
 
     def declare(self, component: Component, faults: tuple[Named, ...]) -> None:
         """What is known to be wrong with a component by itself, without any probe."""
@@ -189,7 +189,8 @@ class Detector:
         asks = {one.key.mailbox for one in self._walk.missing(MISSED)}
         if asking:
             asks.update(self._sights)
-        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders=asking)
+        wonders = self._naming.wonders or self._history.answers.are_wanted(now)
+        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders)
 
     def denied(self, key: RouteKey) -> None:
         """A confirmation probe of the newest look could not be sent: it is wished for again."""
@@ -199,7 +200,13 @@ class Detector:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""
         return self._naming.has_answered(since)
 
+    def has_resolved(self, since: float) -> bool:
+        """Whether any DNS server has answered us since then."""
+        return self._history.answers.resolved > since
+
     def _prepare(self, now: float) -> None:
+        full = {one for one, faults in self._declared.items() if _is_full(faults)}
+        self._history.fill({one.mailbox for one in full}, now)
         if dropped := self._history.forget(now):
             self._walk.dropped(dropped)
         before, self._blind = self._blind, {m for m, sight in self._sights.items() if sight.blind}
@@ -263,6 +270,10 @@ class Detector:
             for relay in {key.relay for key in routes}:
                 troubled[relay] = min(since, troubled.get(relay, since))
         return troubled
+
+
+def _is_full(faults: Iterable[Named]) -> bool:
+    return any(one.fault is Fault.FULL for one in faults)
 
 
 def _united(accusations: Sequence[Accusation]) -> list[Accusation]:

@@ -16,6 +16,7 @@ EVERYBODY = sum(BIT.values())
 RELAY_SIDE = BIT[Kind.PROBER] | BIT[Kind.RELAY] | BIT[Kind.NODE]
 NOT_MAILBOX = RELAY_SIDE | BIT[Kind.SENDER]
 MAILBOX_ONLY = BIT[Kind.MAILBOX]
+PROBER_ONLY = BIT[Kind.PROBER]
 
 _EARLY = frozenset({Phase.DNS, Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.AUTH})
 
@@ -39,6 +40,7 @@ class Failure:
     text: str  # What happened, in words.
     is_fact: bool = False  # Of a sort that does not just happen: two of them name.
     is_local: bool = False  # Nothing answered: it may be our own network.
+    is_nameless: bool = False  # Nothing told where the relay is.
 
 
 @dataclass(frozen=True, slots=True)

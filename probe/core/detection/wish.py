@@ -11,15 +11,15 @@ from probe.core.detection.baseline import Baselines
 from probe.core.detection.burst import Bursts
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
-from probe.core.detection.history import History
+from probe.core.detection.history import THROTTLED, History
 from probe.core.detection.observation import DESIGN_SHARE, NodeName, Observation
 from probe.core.detection.walk import Sums
 from probe.core.model import Attempt, RouteKey
+from probe.core.outcome import is_too_much
 
 SUSPICIOUS = 3.0  # nats on a route at which a burst is sent.
 RECHECK = 5.0  # s between two looks whether it is over,
 RECHECKED = 300.0  # for so long, and when after a hard fault something has come through (s).
-THROTTLED = 60.0  # s after a relay has said that we are too many in which it gets no burst.
 
 
 class Wishes:
@@ -44,8 +44,7 @@ class Wishes:
 
     def heard(self, relay: str, attempt: Attempt) -> None:
         """A relay has answered: it may say that we are too many."""
-        reply = attempt.reply
-        if reply is not None and (reply.code == 421 or reply.enhanced.startswith("4.7.")):
+        if is_too_much(attempt):
             self._throttled[relay] = attempt.ended + THROTTLED
 
     def on(self, sums: Sums, rivals: Sequence[RouteKey], now: float) -> Iterator[RouteKey]:
