@@ -98,14 +98,14 @@ class Series:
         )
         for accused, times in wronged.most_common():
             yield f"{times} times an innocent was named: {accused}"
-        if (ratio := self.agreement) is not None and not 1 / AGREED <= ratio <= AGREED:
-            yield f"it took {ratio:.2f} times what `mailprobe plan` promises"
         if self.case.share is not None and self.true_shares < TRUE_SHARES * len(self.trials):
             yield "the share was too often outside of its interval"
 
     def remarks(self) -> Iterator[str]:
         """What is to be said below the table."""
         yield from self.blemishes()
+        if (ratio := self.agreement) is not None and not 1 / AGREED <= ratio <= AGREED:
+            yield f"from its beginning it took {ratio:.2f} times what `mailprobe plan` promises"
         if self.case.share is not None:
             found = f"{self.true_shares} of {len(self.trials)} times"
             yield f"{LATER:g} s after the name the share was in its interval {found}"
@@ -189,7 +189,10 @@ def _promise(series: Series) -> str:
     """The mean that `mailprobe plan` promises, and how the measured one compares with it."""
     if series.promised is None or series.agreement is None:
         return ""
-    return f"{series.promised:.1f} (×{series.agreement:.2f})"
+    agrees = 1 / AGREED <= series.agreement <= AGREED
+    return (
+        f"{series.promised:.1f} [{'green' if agrees else 'bold red'}](×{series.agreement:.2f})[/]"
+    )
 
 
 if __name__ == "__main__":

@@ -348,7 +348,9 @@ CASES = {
         _bound(seen=AGE, gap=BALANCED),
         p95=60.0,
         patience=150.0,
-        prospect=Expected(Ailment.HOLDS, plan=NodePlan.GREETING, interval=INTERVAL / BALANCED),
+        prospect=Expected(
+            Ailment.HOLDS, plan=NodePlan.GREETING, interval=INTERVAL / BALANCED, by_chance=False
+        ),
     ),
     "random": Case(
         "holding behind one address, at random",

@@ -23,6 +23,7 @@ from probe.core.planning.scene import Scene
 RUNS = 40  # Rehearsals of each fault.
 BALANCED = 3  # Nodes that are assumed behind an address with `nodes: greeting`.
 
+_ENDS = 0.5  # s that a server takes to end, as the scenario `mailbox-down` of the demo has it.
 _ENOUGH = 24  # Routes of a scene: more are as so many that come more often.
 _OF_NODES = (
     Ailment.HOLDS,
@@ -158,8 +159,8 @@ class Outlook:
 def unreadable() -> Prospect:
     """A mailbox whose server ends: the session breaks, and the tries to open another one fail."""
     tries = range(1, UNREADABLE_AFTER)
-    usual = sum(retry_delay(number, 0.5) for number in tries) + LOOK / 2
-    longest = sum(retry_delay(number, 1.0) for number in tries) + LOOK
+    usual = _ENDS + sum(retry_delay(number, 0.5) for number in tries) + LOOK / 2
+    longest = 2 * _ENDS + sum(retry_delay(number, 1.0) for number in tries) + LOOK
     return Prospect(
         Kind.MAILBOX,
         "",
