@@ -93,6 +93,8 @@ def test_the_plan_for_programs(found: Any) -> None:
         " are stretched, to one in 131 s on each route.",
         "The limit of relay pool leaves 0 of the 12 messages a minute that a suspicion is"
         " confirmed with: faults are named later.",
+        "The limit of mailbox mail leaves 20 messages a day for confirmation probes, and the times"
+        " here do not count with that: once they are used up, faults are named later.",
     ]
     assert found["notes"] == [
         "Relay gone counts as one node: gone.test has no addresses.",

@@ -109,10 +109,10 @@ def test_a_plan_within_all_limits_warns_of_nothing() -> None:
             " to one in 30.3 s on each route.",
         ),
         (
-            Limits(mailboxes={"corp": 2000}),
-            Provider.GMAIL,
-            "Mailbox corp (it is at Gmail) takes 2000 messages a day, and 17280 are planned: its"
-            " slots are stretched, to one in 131 s on each route.",
+            Limits(mailboxes={"corp": 12000}),
+            None,
+            "Mailbox corp takes 12000 messages a day, and 17280 are planned: its slots are"
+            " stretched, to one in 21.8 s on each route.",
         ),
         (
             Limits({"pool": RelayLimits(per_minute=20)}),
@@ -132,3 +132,13 @@ def test_a_limit_that_is_exceeded_is_told(
     limits: Limits, owner: Provider | None, sentence: str
 ) -> None:
     assert [*warnings(load(pool(3), limits, owner))] == [sentence]
+
+
+def test_a_large_provider_is_named_and_what_it_leaves_for_confirmation() -> None:
+    limits = Limits(mailboxes={"corp": 2000})
+    assert [*warnings(load(pool(3), limits, Provider.GMAIL))] == [
+        "Mailbox corp (it is at Gmail) takes 2000 messages a day, and 17280 are planned: its slots"
+        " are stretched, to one in 131 s on each route.",
+        "The limit of mailbox corp leaves 20 messages a day for confirmation probes, and the times"
+        " here do not count with that: once they are used up, faults are named later.",
+    ]

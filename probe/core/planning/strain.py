@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from probe.core.allowance import Limits
-from probe.core.detection.burst import SIZE
+from probe.core.detection.burst import MOST_DECIDING, SIZE
 from probe.core.forecast import daily, daily_by_provider
 from probe.core.limits import DAY, MINUTE, SHARE
 from probe.core.model import Route
@@ -38,6 +38,7 @@ def warnings(load: Load) -> Iterator[str]:
     yield from _stretched(load, "Relay", relay_limits(load.limits))
     yield from _stretched(load, "Mailbox", load.limits.mailboxes)
     yield from _cramped(load)
+    yield from _spent(load)
     for owner, messages in daily_by_provider(load.routes, load.providers).items():
         if messages > PER_DAY:
             yield (
@@ -73,4 +74,17 @@ def _cramped(load: Load) -> Iterator[str]:
             yield (
                 f"The limit of relay {name} leaves {max(0.0, spare):.0f} of the {SIZE} messages a"
                 f" minute that a suspicion is confirmed with: faults are named later."
+            )
+
+
+def _spent(load: Load) -> Iterator[str]:
+    """Mailboxes whose limit leaves less for a day than one open question may take."""
+    in_force = daily(load.routes, lambda key: key.mailbox)
+    for name, most in load.limits.mailboxes.items():
+        spare = most - in_force.get(name, 0.0)
+        if name in in_force and spare < MOST_DECIDING:
+            yield (
+                f"The limit of mailbox {name} leaves {max(0.0, spare):.0f} messages a day for"
+                " confirmation probes, and the times here do not count with that: once they are"
+                " used up, faults are named later."
             )
