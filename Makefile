@@ -88,7 +88,8 @@ servers:
 	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus \
 	    /usr/bin/prometheus-alertmanager=prometheus-alertmanager /usr/bin/swaks=swaks \
 	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
-	    /usr/bin/curl=curl /usr/bin/systemd-analyze=systemd /usr/bin/buildah=buildah /usr/bin/podman=podman /usr/sbin/runc=runc \
+	    /usr/bin/curl=curl /usr/bin/systemd-analyze=systemd \
+	    /usr/bin/buildah=buildah /usr/bin/podman=podman /usr/sbin/runc=runc \
 	    /usr/bin/mmdebstrap=mmdebstrap
 
 .PHONY: clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,7 @@ mailboxes:
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
+    assert shutil.which("systemd-analyze"), "systemd is missing: `make test` installs it"
     command = ["systemd-analyze", "--no-pager", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30)
 
