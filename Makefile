@@ -30,11 +30,23 @@ test-fast: $(VENV)/.dev ## the tests without the real servers
 	$(BIN)/python -m pytest -m 'not live' $(ARGS)
 
 .PHONY: check
-check: $(VENV)/.dev ## format, lint, types, layering
+check: $(VENV)/.dev audit licences ## format, lint, types, layering, licences, known vulnerabilities
 	$(BIN)/ruff format --check probe tests dashboards deploy
 	$(BIN)/ruff check probe tests dashboards deploy
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract/test_layering.py
+
+.PHONY: audit
+audit: .venv-audit/.done ## known vulnerabilities of what is locked; ARGS=--required: not to know fails
+	$(PYTHON) deploy/release/audit.py .venv-audit/bin/pip-audit $(filter --required,$(ARGS))
+
+.PHONY: licences
+licences: $(VENV)/.dev ## the licences of what runs; one that does not fit the GPL fails
+	$(BIN)/python deploy/release/licences.py
+
+.PHONY: release-notes
+release-notes: ## what CHANGELOG.md says of a version: ARGS=0.1.0
+	@$(PYTHON) deploy/release/notes.py $(ARGS)
 
 .PHONY: demo
 demo: $(VENV)/.demo ## embedded mail servers and prober in one process; ARGS='--scenario NAME'
@@ -60,10 +72,6 @@ rules: ## write deploy/prometheus/rules from their templates and deploy/promethe
 bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'
 	$(BIN)/python -m tests.bench.detection $(ARGS)
 
-.PHONY: rules
-rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
-	$(PYTHON) deploy/prometheus/render.py
-
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
 	$(BUILD_TOOLS) | $(LOCKING) --all-extras --output-file requirements.lock pyproject.toml -
@@ -80,7 +88,8 @@ servers:
 	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus \
 	    /usr/bin/prometheus-alertmanager=prometheus-alertmanager /usr/bin/swaks=swaks \
 	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
-	    /usr/bin/curl=curl /usr/bin/buildah=buildah /usr/bin/podman=podman /usr/sbin/runc=runc \
+	    /usr/bin/curl=curl /usr/bin/systemd-analyze=systemd \
+	    /usr/bin/buildah=buildah /usr/bin/podman=podman /usr/sbin/runc=runc \
 	    /usr/bin/mmdebstrap=mmdebstrap
 
 .PHONY: clean
@@ -105,6 +114,11 @@ $(BIN)/pip:
 	    || { echo "mailprobe needs Python 3.11 or newer: make PYTHON=python3.x"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/install-packages python$(VERSION)-venv
 	$(PYTHON) -m venv $(VENV)
+
+# Without access to a registry there is no pip-audit, which the audit says.
+.venv-audit/.done:
+	$(PYTHON) -m venv .venv-audit
+	if .venv-audit/bin/pip --disable-pip-version-check --quiet install pip-audit; then touch $@; fi
 
 .venv-lock/.done:
 	$(PYTHON) -m venv .venv-lock

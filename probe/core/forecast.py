@@ -1,10 +1,9 @@
-"""What a configuration will do before it does anything: messages a day, and how soon we know."""
+"""What a configuration will do before it does anything: its routes, and messages a day."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from probe.core.limits import DAY
@@ -26,23 +25,6 @@ class Plan(Protocol):
     @property
     def give_up(self) -> float:
         """Later after acceptance is lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """How long it takes until a node that takes mail and holds it is named (s)."""
-
-    mean: float
-    late: float  # Not exceeded in 95 of 100 cases.
-
-
-def detection(interval: float) -> Detection:
-    """An estimate for one node of several that holds everything, on a route of this interval (s).
-
-    It is read off simulations with intervals of 2 to 60 s and deliveries within a second: the
-    first probe after the fault is half an interval away, the burst that confirms it takes 4 s.
-    """
-    return Detection(mean=0.8 * interval + 1, late=interval + 6)
 
 
 def planned(

@@ -22,10 +22,12 @@ from rich.table import Table
 
 from tests.bench.faults import CASES, Case, Servers
 from tests.bench.figure import quantile
+from tests.bench.promise import promised
 from tests.bench.trial import LATER, Trial, run
 from tests.live.world import World
 
 RUNS = 30
+AGREED = 1.5  # Times the promise of `mailprobe plan`, or a part of it, that the mean may be.
 FAULTY = 1  # Processes of probers that see a fault at a time;
 WORKING = 2  # the others of these get ready meanwhile.
 TRUE_SHARES = 0.9  # How often the share must be in its interval.
@@ -43,6 +45,24 @@ class Series:
     def seconds(self) -> list[float]:
         """Until it was named; what was not counts as if it had been when we gave up."""
         return [self.case.patience if one.seconds is None else one.seconds for one in self.trials]
+
+    @property
+    def promised(self) -> float | None:
+        """The mean that `mailprobe plan` promises from the beginning of the fault (s)."""
+        return promised(self.case.prospect) if self.case.prospect else None
+
+    @property
+    def since_fault(self) -> list[float]:
+        """As `seconds`, but from the beginning of the fault, not from when it could be seen."""
+        return [self.case.patience if one.named is None else one.named - one.spoilt
+                for one in self.trials]  # fmt: skip
+
+    @property
+    def agreement(self) -> float | None:
+        """What was measured on average, as a multiple of what was promised."""
+        if self.promised is None or not self.trials:
+            return None
+        return statistics.fmean(self.since_fault) / self.promised
 
     @property
     def true_shares(self) -> int:
@@ -84,6 +104,8 @@ class Series:
     def remarks(self) -> Iterator[str]:
         """What is to be said below the table."""
         yield from self.blemishes()
+        if (ratio := self.agreement) is not None and not 1 / AGREED <= ratio <= AGREED:
+            yield f"from its beginning it took {ratio:.2f} times what `mailprobe plan` promises"
         if self.case.share is not None:
             found = f"{self.true_shares} of {len(self.trials)} times"
             yield f"{LATER:g} s after the name the share was in its interval {found}"
@@ -149,19 +171,28 @@ def _parts(names: Sequence[str], runs: int) -> Iterator[tuple[str, range]]:
 
 
 def _table(found: Sequence[Series]) -> Table:
-    table = Table("seconds until it is named", "bound", "mean", "p50", "p95", "aim", "met")
+    table = Table("seconds until it is named", "bound", "mean", "p50", "p95", "plan", "aim", "met")
     for series in found:
         about, seconds = series.case.about, series.seconds
         if not seconds:
-            table.add_row(about, *[""] * 5, "[bold red]failed[/]")
+            table.add_row(about, *[""] * 6, "[bold red]failed[/]")
             continue
         figures = statistics.fmean(seconds), quantile(seconds, 0.5), quantile(seconds, 0.95)
         aims = ", ".join(f"{what} ≤ {aim:g}" for what, _, aim in series.aims())
         met = "[green]yes[/]" if series.is_met else "[bold red]no[/]"
-        table.add_row(
-            about, *(f"{value:.1f}" for value in (series.case.bound, *figures)), aims, met
-        )
+        measured = (f"{value:.1f}" for value in (series.case.bound, *figures))
+        table.add_row(about, *measured, _promise(series), aims, met)
     return table
+
+
+def _promise(series: Series) -> str:
+    """The mean that `mailprobe plan` promises, and how the measured one compares with it."""
+    if series.promised is None or series.agreement is None:
+        return ""
+    agrees = 1 / AGREED <= series.agreement <= AGREED
+    return (
+        f"{series.promised:.1f} [{'green' if agrees else 'bold red'}](×{series.agreement:.2f})[/]"
+    )
 
 
 if __name__ == "__main__":

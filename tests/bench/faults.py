@@ -13,10 +13,13 @@ from itertools import cycle, repeat
 from random import Random
 from typing import Any
 
-from probe.core.component import Fault
+from probe.core.component import Fault, Kind
 from probe.core.detection.observation import DESIGN_SHARE
 from probe.core.detection.topology import Topology
 from probe.core.model import Route, RouteKey
+from probe.core.node_plan import NodePlan
+from probe.core.planning.ailment import Ailment
+from tests.bench.promise import Expected
 from tests.bench.rig import Sink
 from tests.live.plays import SOON, copied, each, reported, second
 from tests.live.replay import CORP, INTERVAL, LEARNED, POOL, PROBER, SUSPECT, Guilt, Play, node
@@ -83,6 +86,7 @@ class Case:
     patience: float = 60.0  # s
     share: float | None = None  # Of the probes that fail, in truth.
     at_once: int = 10  # Trials with probers in one process: as many as leave it time.
+    prospect: Expected | None = None  # What `mailprobe plan` has to say of it.
 
 
 # ---- how each is made
@@ -243,6 +247,7 @@ def _bound(
     return first + seen + (need - failure) / drift * gap
 
 
+SOON_CONNECT = 3.0  # s: `SOON`.
 AGE = 0.5  # s: what has not arrived by then has begun to be evidence.
 
 CASES = {
@@ -251,34 +256,73 @@ CASES = {
         _switched(lambda servers: servers.holding, Fault.HOLDING),
         _bound(seen=AGE),
         p95=21.0,
+        prospect=Expected(Ailment.HOLDS),
     ),
     "discard": Case(
         "a node that discards",
         _switched(lambda servers: servers.discarding, Fault.HOLDING),
         _bound(seen=AGE),
         p95=21.0,
+        prospect=Expected(Ailment.HOLDS),
     ),
     "stopped": Case(
-        "a stopped node", _node_fails(Proxy.refuse, Fault.UNREACHABLE), _bound(), p95=22.0
+        "a stopped node",
+        _node_fails(Proxy.refuse, Fault.UNREACHABLE),
+        _bound(),
+        p95=22.0,
+        prospect=Expected(Ailment.STOPPED),
     ),
     "dropped": Case(
         "a node whose packets are dropped",
         _node_fails(Proxy.drop, Fault.UNREACHABLE, timeouts=SOON),
         _bound(seen=3.0),
         p95=25.0,
+        prospect=Expected(Ailment.DROPS, connect=SOON_CONNECT),
     ),
     "greeting": Case(
         "a greeting 8 s late",
         _node_fails(lambda proxy: proxy.greet_after(8.0), Fault.SLOW),
         _bound(seen=5.0),
         p95=30.0,
+        prospect=Expected(Ailment.GREETS_LATE),
     ),
-    "duplicates": Case("duplicates, from the second on", _duplicates, 0.0, p95=5.0, patience=90.0),
-    "bounces": Case("bounces, from the second on", _bounces, 0.0, p95=5.0, patience=90.0),
+    "duplicates": Case(
+        "duplicates, from the second on",
+        _duplicates,
+        0.0,
+        p95=5.0,
+        patience=90.0,
+        prospect=Expected(Ailment.DUPLICATES),
+    ),
+    "bounces": Case(
+        "bounces, from the second on",
+        _bounces,
+        0.0,
+        p95=5.0,
+        patience=90.0,
+        prospect=Expected(Ailment.BOUNCES),
+    ),
     # It is the same Dovecot for all, and costs nobody any time.
-    "mailbox": Case("Dovecot stopped", _mailbox, 0.0, p95=15.0, at_once=1000),
-    "relay": Case("the only relay stopped", _relay, _bound(routes=len(NODES))),
-    "prober": Case("the prober cut off", _prober, _bound(routes=len(NODES), seen=3.0)),
+    "mailbox": Case(
+        "Dovecot stopped",
+        _mailbox,
+        0.0,
+        p95=15.0,
+        at_once=1000,
+        prospect=Expected(Ailment.UNREADABLE, Kind.MAILBOX),
+    ),
+    "relay": Case(
+        "the only relay stopped",
+        _relay,
+        _bound(routes=len(NODES)),
+        prospect=Expected(Ailment.STOPPED, Kind.RELAY),
+    ),
+    "prober": Case(
+        "the prober cut off",
+        _prober,
+        _bound(routes=len(NODES), seen=3.0),
+        prospect=Expected(Ailment.CUT_OFF, Kind.PROBER, connect=SOON_CONNECT),
+    ),
     "half": Case(
         "half of the RCPTs refused, at 15 s",
         _refused(0.5, INTERVAL),
@@ -286,6 +330,7 @@ CASES = {
         mean=40.0,
         p95=90.0,
         patience=240.0,
+        prospect=Expected(Ailment.HALF),
     ),
     "sixth": Case(
         "16 % of the RCPTs refused, at 2 s",
@@ -295,6 +340,7 @@ CASES = {
         p95=100.0,
         patience=240.0,
         share=0.16,
+        prospect=Expected(Ailment.SIXTH, interval=2.0),
     ),
     "turns": Case(
         "holding behind one address, in turn",
@@ -302,6 +348,9 @@ CASES = {
         _bound(seen=AGE, gap=BALANCED),
         p95=60.0,
         patience=150.0,
+        prospect=Expected(
+            Ailment.HOLDS, plan=NodePlan.GREETING, interval=INTERVAL / BALANCED, by_chance=False
+        ),
     ),
     "random": Case(
         "holding behind one address, at random",
@@ -309,5 +358,8 @@ CASES = {
         _bound(every=INTERVAL, seen=AGE, gap=BALANCED) + INTERVAL / 2 - INTERVAL / BALANCED / 2,
         p95=90.0,
         patience=200.0,
+        prospect=Expected(
+            Ailment.HOLDS, plan=NodePlan.GREETING, interval=INTERVAL / BALANCED, by_chance=True
+        ),
     ),
 }

@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -59,11 +60,16 @@ def with_dns(file: str, *arguments: str) -> tuple[int, str, str]:
     return asyncio.run(serve())
 
 
-def test_the_plan_for_programs(file: str) -> None:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What it says to programs."""
+    file = str(tmp_path_factory.mktemp("plan") / "mailprobe.yaml")
     code, out, err = with_dns(file, "--config", file, "--json")
-    found = json.loads(out)
-
     assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_the_plan_for_programs(found: Any) -> None:
     assert found["messages_per_day"]["relays"] == {"pool": 14256, "spare": 1320, "gone": 660}
     assert found["messages_per_day"]["senders"] == {"shop": 16236}
     assert found["messages_per_day"]["mailboxes"] == {"corp": 14256, "mail": 1980}
@@ -76,11 +82,37 @@ def test_the_plan_for_programs(file: str) -> None:
     ]
     pool = found["routes"][0]
     assert (pool["interval"], pool["interval_planned"]) == (18.182, 15.0)
-    assert pool["detection"] == {"mean": 15.5, "p95": 24.2}
+    assert found["limits_per_day"] == {"relays": {"pool": 14400}, "mailboxes": {"mail": 2000}}
     assert found["series"] > 6 * len(CATALOGUE)
+    assert 0.0005 < found["cpu_cores"] < 0.002
+    assert 97e6 < found["memory_bytes"] < 120e6
+    assert found["warnings"] == [
+        "Relay pool takes 14400 messages a day, and 17280 are planned: its slots are stretched,"
+        " to one in 18.2 s on each route.",
+        "Mailbox mail (it is at Gmail) takes 2000 messages a day, and 4320 are planned: its slots"
+        " are stretched, to one in 131 s on each route.",
+        "The limit of relay pool leaves 0 of the 12 messages a minute that a suspicion is"
+        " confirmed with: faults are named later.",
+        "The limit of mailbox mail leaves 20 messages a day for confirmation probes, and the times"
+        " here do not count with that: once they are used up, faults are named later.",
+    ]
     assert found["notes"] == [
         "Relay gone counts as one node: gone.test has no addresses.",
     ]
+
+
+def test_the_plan_says_how_soon_each_fault_of_each_relay_is_named(found: Any) -> None:
+    by_fault = {(one["relay"], one["kind"], one["fault"]): one for one in found["detection"]}
+
+    assert ("pool", "node", "holds") in by_fault and ("pool", "relay", "stopped") in by_fault
+    assert ("gone", "relay", "refuses_quarter") in by_fault, "a single node is its relay"
+    assert ("", "mailbox", "unreadable") in by_fault and ("", "prober", "cut_off") in by_fault
+    for one in by_fault.values():
+        assert set(one) == {"kind", "relay", "fault", "balancing", "named", "confirmed"}
+        assert 0.0 < one["named"]["mean"] <= one["named"]["p95"]
+        assert one["named"]["mean"] <= one["confirmed"]["mean"]
+    assert any("Assumed: mail takes 0.05 s" in line for line in found["assumptions"])
+    assert any("mail, at large providers" in line for line in found["assumptions"])
 
 
 def test_the_plan_for_people(file: str) -> None:
@@ -88,10 +120,15 @@ def test_the_plan_for_people(file: str) -> None:
 
     assert code == 0
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
-    assert ["relay", "pool", "14256", ""] in rows
-    assert ["mailbox", "mail", "1980", "2000"] in rows
-    assert ["pool", "shop", "corp", "3", "15 s", "18.2 s", "16 s", "24 s"] in rows
-    assert "estimates" in out and "series at each scrape" in out
+    assert ["relay", "pool", "17280", "14256", "14400"] in rows
+    assert ["mailbox", "mail", "4320", "1980", "2000"] in rows
+    assert ["provider", "Gmail", "4320", "1980", "2000"] in rows
+    assert ["pool", "shop", "corp", "3", "15 s", "18.2 s"] in rows
+    assert any(row[:1] == ["gone"] and "the relay" in row[1] for row in rows)
+    text = " ".join(out.split())
+    assert "series at each scrape; about" in text and "MB of memory" in text
+    assert "its slots are stretched, to one in 18.2 s" in text
+    assert "Times are from the beginning of a fault" in text
     assert "gone.test has no addresses" in out
     assert "hunter2" not in out
 

@@ -1,0 +1,216 @@
+"""How soon which fault will be named, and may page, with a configuration as it stands."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from probe.core.cadence import retry_delay
+from probe.core.component import CONFIRMED_AFTER, Kind
+from probe.core.detection.topology import Topology
+from probe.core.limits import MINUTE
+from probe.core.mailbox_faults import UNREADABLE_AFTER
+from probe.core.model import Relay, Route, RouteKey
+from probe.core.node_plan import NodePlan
+from probe.core.planning.ailment import Ailment, Rules, sign_of
+from probe.core.planning.habit import Habit
+from probe.core.planning.rehearsal import LOOK, PATIENCE, Times, rehearsed
+from probe.core.planning.scene import Scene
+
+RUNS = 40  # Rehearsals of each fault.
+BALANCED = 3  # Nodes that are assumed behind an address with `nodes: greeting`.
+
+_ENDS = 0.5  # s that a server takes to end, as the scenario `mailbox-down` of the demo has it.
+_ENOUGH = 24  # Routes of a scene: more are as so many that come more often.
+_OF_NODES = (
+    Ailment.HOLDS,
+    Ailment.STOPPED,
+    Ailment.DROPS,
+    Ailment.GREETS_LATE,
+    Ailment.HALF,
+    Ailment.QUARTER,
+    Ailment.SIXTH,
+    Ailment.DUPLICATES,
+    Ailment.BOUNCES,
+)
+_OF_RELAYS = (Ailment.HOLDS, Ailment.STOPPED, Ailment.SIXTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How long something takes (s); inf: it may well not happen within two hours."""
+
+    mean: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A fault, and how long it takes from its beginning until it is named, and may page."""
+
+    kind: Kind  # Of what is at fault.
+    relay: str  # Empty where the relay does not matter.
+    ailment: Ailment
+    named: Spread
+    confirmed: Spread
+    by_chance: bool | None = None  # Behind a balancer: nodes are drawn, or take turns.
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What the times follow from."""
+
+    routes: Sequence[Route]  # In force.
+    relays: Mapping[str, Relay]
+    habit: Habit
+    slow_after: float = 5.0  # s
+    runs: int = RUNS
+
+
+class Outlook:
+    """Works out the prospects of one configuration; relays that are alike only once."""
+
+    def __init__(self, premises: Premises) -> None:
+        """Nothing is worked out before it is asked for."""
+        self._premises = premises
+        self._topology = Topology(premises.routes)
+        self._by_relay: dict[str, list[Route]] = defaultdict(list)
+        for route in premises.routes:
+            self._by_relay[route.key.relay].append(route)
+        self._known: dict[object, list[Times]] = {}
+
+    def prospects(self) -> Iterator[Prospect]:
+        """All of them, relay by relay."""
+        for name, routes in self._by_relay.items():
+            if self._premises.relays[name].plan is NodePlan.GREETING:
+                yield from self._balanced(name, routes)
+                yield from (self._relay(name, ailment) for ailment in _OF_RELAYS)
+            elif len({route.key.node for route in routes}) > 1:
+                yield from (self.node(name, ailment) for ailment in _OF_NODES)
+                yield from (self._relay(name, ailment) for ailment in _OF_RELAYS)
+            else:
+                yield from (self._relay(name, ailment) for ailment in _OF_NODES)
+        if self._premises.routes:
+            yield self._cut_off()
+            yield unreadable()
+
+    def node(self, relay: str, ailment: Ailment) -> Prospect:
+        """A node of several, with this ailment."""
+        routes = self._by_relay[relay]
+        first = min(route.key.node for route in routes)
+        struck = [route for route in routes if route.key.node == first]
+        return self._prospect(Kind.NODE, relay, ailment, self._scene(struck))
+
+    def _relay(self, relay: str, ailment: Ailment) -> Prospect:
+        scene = self._scene(self._by_relay[relay])
+        return self._prospect(Kind.RELAY, relay, ailment, scene)
+
+    def _balanced(self, relay: str, routes: Sequence[Route]) -> Iterator[Prospect]:
+        for by_chance in (False, True):
+            scene = replace(self._scene(routes), balanced=BALANCED, by_chance=by_chance)
+            found = self._prospect(Kind.NODE, relay, Ailment.HOLDS, scene)
+            yield replace(found, by_chance=by_chance)
+
+    def _cut_off(self) -> Prospect:
+        relay = min(self._premises.routes, key=lambda route: route.interval).key.relay
+        scene = self._scene(self._premises.routes)
+        found = self._prospect(Kind.PROBER, relay, Ailment.CUT_OFF, scene)
+        return replace(found, relay="")
+
+    # ---- scenes
+
+    def _scene(self, struck: Sequence[Route]) -> Scene:
+        """What is at fault, and what the narrowest wider component has in addition."""
+        keys = frozenset(route.key for route in struck)
+        series = self._topology.series
+        wider = min((s.routes for s in series if s.routes > keys), key=len, default=keys)
+        return Scene(
+            struck=_thinned(struck),
+            beside=_thinned([r for r in self._premises.routes if r.key in wider - keys]),
+            threshold=self._topology.threshold,
+            hypotheses=sum(one.first.kind is not Kind.ROUTE for one in series),
+            per_minute=self._spare(struck[0].key.relay),
+        )
+
+    def _spare(self, relay: str) -> int | None:
+        """How many confirmation probes a minute the limit of a relay leaves."""
+        most = self._premises.relays[relay].limits.per_minute
+        if most is None:
+            return None
+        planned = sum(MINUTE / route.interval for route in self._by_relay[relay])
+        return max(0, math.floor(most - planned))
+
+    def _prospect(self, kind: Kind, relay: str, ailment: Ailment, scene: Scene) -> Prospect:
+        rules = Rules(
+            self._premises.relays[relay].timeouts, self._premises.slow_after, scene.threshold
+        )
+        known = (_shape(scene, self._premises.habit), ailment, rules)
+        if known not in self._known:
+            sign = sign_of(ailment, self._premises.habit, rules)
+            self._known[known] = [*rehearsed(scene, sign, self._premises.runs)]
+        times = self._known[known]
+        named = spread([one.named for one in times])
+        return Prospect(kind, relay, ailment, named, spread([one.confirmed for one in times]))
+
+
+def unreadable() -> Prospect:
+    """A mailbox whose server ends: the session breaks, and the tries to open another one fail."""
+    tries = range(1, UNREADABLE_AFTER)
+    usual = _ENDS + sum(retry_delay(number, 0.5) for number in tries) + LOOK / 2
+    longest = 2 * _ENDS + sum(retry_delay(number, 1.0) for number in tries) + LOOK
+    return Prospect(
+        Kind.MAILBOX,
+        "",
+        Ailment.UNREADABLE,
+        Spread(usual, longest),
+        Spread(usual + CONFIRMED_AFTER, longest + CONFIRMED_AFTER),
+    )
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The mean and the 95th percentile; inf where it did not happen in too many cases."""
+    ordered = sorted(values)
+    late = ordered[math.ceil(0.95 * len(ordered)) - 1]
+    if late == math.inf:
+        return Spread(math.inf, math.inf)
+    return Spread(fmean(min(value, PATIENCE) for value in ordered), late)
+
+
+def _thinned(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """As many probes, on no more routes than are needed."""
+    if len(routes) <= _ENOUGH:
+        return tuple(routes)
+    ordered = sorted(routes, key=lambda route: (route.key.mailbox, route.key.sender, route.key))
+    kept = [ordered[number * len(ordered) // _ENOUGH] for number in range(_ENOUGH)]
+    wanted = sum(1.0 / route.interval for route in routes)
+    factor = sum(1.0 / route.interval for route in kept) / wanted
+    return tuple(replace(route, interval=route.interval * factor) for route in kept)
+
+
+def _shape(scene: Scene, habit: Habit) -> object:
+    """What of a scene matters, without names."""
+    numbers: dict[str, int] = {}
+
+    def numbered(routes: Iterable[Route]) -> tuple[object, ...]:
+        return tuple(
+            (*_places(route.key, numbers), habit.usual(route.key.mailbox), route.interval)
+            for route in routes
+        )
+
+    return (
+        numbered(scene.struck),
+        numbered(scene.beside),
+        scene.threshold,
+        scene.hypotheses,
+        scene.per_minute,
+        scene.balanced,
+        scene.by_chance,
+    )
+
+
+def _places(key: RouteKey, numbers: dict[str, int]) -> tuple[int, ...]:
+    names = (f"r {key.relay}", f"n {key.relay} {key.node}", f"s {key.sender}", f"m {key.mailbox}")
+    return tuple(numbers.setdefault(name, len(numbers)) for name in names)
