@@ -56,10 +56,6 @@ rules: ## write deploy/prometheus/rules from their templates and deploy/promethe
 bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'
 	$(BIN)/python -m tests.bench.detection $(ARGS)
 
-.PHONY: rules
-rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
-	$(PYTHON) deploy/prometheus/render.py
-
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
 	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \

@@ -20,6 +20,7 @@ from probe.metrics.catalogue import Kind, Metric
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
 TESTS = sorted((DEPLOY / "prometheus/tests").glob("*.yml"))
+PATIENCE = 300.0  # s: promtool takes ten where nothing else runs.
 SUFFIXES = ("_bucket", "_count", "_sum")
 OF_THE_TARGET = {"job", "instance"}  # What Prometheus adds by itself.
 COMPONENT = {"kind", "fault", "relay", "node", "sender", "mailbox"}
@@ -43,7 +44,7 @@ ALERTS = [rule for rule in rules() if "alert" in rule]
 def promtool(*arguments: str | Path) -> None:
     assert shutil.which("promtool"), "promtool is missing: `make test` installs it"
     command = ["promtool", *map(str, arguments)]
-    end = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    end = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert end.returncode == 0, end.stdout + end.stderr
 
 
@@ -55,10 +56,12 @@ def test_what_is_committed_is_what_make_rules_writes() -> None:
     assert written == {path.name: path.read_text() for path in RULES}
 
 
+@pytest.mark.timeout(PATIENCE + 30)
 def test_prometheus_takes_them() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", *RULES)
 
 
+@pytest.mark.timeout(PATIENCE + 30)
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_they_fire_and_do_not_fire_as_they_should(path: Path) -> None:
     promtool("test", "rules", path)
