@@ -38,7 +38,8 @@ NOT_HERE = {"journalctl", "amtool"}
 SAYS = {
     r"--request .STATUS": r"\* STATUS INBOX \(MESSAGES [1-9]",
     r"GETQUOTAROOT": r"STORAGE \d+ 10000",
-    r"SUBJECT%20byhand": r"\* SEARCH",
+    r"INBOX\?SUBJECT%20WORD": r"\* SEARCH [0-9]",
+    r"SUBJECT%20WORD": r"\* SEARCH",
     r"SECTION=HEADER": r"Received: from",
     r"MAILINDEX": r"^Subject: ",
     r"^for ": r"^(good\n){8}$",
@@ -126,6 +127,7 @@ def desk() -> Iterator[Desk]:
                 "IMAP_USER": f"{RECIPIENT}:{PASSWORD}",
                 "JUNK_FOLDER": "Junk",
                 "NUMBER": "1",
+                "WORD": "night1",
                 "USER": SENDER,
                 "SENDER": SENDER,
                 "RECIPIENT": RECIPIENT,
