@@ -124,6 +124,7 @@ def test_one_failure_in_six_is_one_page(night: Night) -> None:
         "MailProbeNodeAtFault", SUSPECT, "refusing",
     )  # fmt: skip
     is_true(night, "sixth", page)
+    assert page["summary"] == f"Node {SUSPECT} of relay pool sometimes refuses mail."
     (share,) = re.findall(r"At least (\d+) % of its probes fail", page["description"])
     assert 0 < int(share) <= 17, "one in six fails"
 
