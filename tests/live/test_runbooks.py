@@ -47,6 +47,7 @@ SAYS = {
     r"^swaks": r"<~  250 2\.0\.0 Ok: queued",
     r"-verify_hostname": r"Verification: OK",
     r"x509": r"notAfter=",
+    r"NotAfter": r"^ 0 s:.*\n.*NotAfter: ",
     r"_dmarc": r"v=DMARC1",
     r"_domainkey": r"v=DKIM1",
     r"TXT": r"v=spf1",
