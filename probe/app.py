@@ -188,6 +188,7 @@ class _Prober:
             learner=ground.learner,
             bursts=self._sender,
             readers=self._desk,
+            outside=self._senders.witness,
             journal=ground.journal,
             metrics=ground.metrics,
             clock=ground.clock,

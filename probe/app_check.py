@@ -14,7 +14,8 @@ from probe.app_setup import Ground, Setup
 from probe.config import Settings
 from probe.core.change import Change, Judged
 from probe.core.finding import Conclusion, Finding, conclusion, cut_short, is_unread, last_word
-from probe.core.model import Loop, RouteKey, UnknownCause
+from probe.core.model import Break, Loop, RouteKey, UnknownCause
+from probe.core.reach import furthest
 from probe.core.record import Bad, Record, Unknown
 from probe.core.status import Status
 from probe.core.suspicion import Suspect, components, suspects
@@ -250,9 +251,15 @@ class _Check:
             if is_unread(sight, now)
         }
         findings = tuple(self._found(unread, now))
-        suspected = suspects(findings, anybody_read=len(unread) < len(self._sights))
+        suspected = suspects(findings, answered=self._has_answered(unread))
         verdict = conclusion(findings, unread=bool(unread))
         return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
+
+    def _has_answered(self, unread: dict[str, str]) -> bool:
+        """Whether our own network works: a mailbox was read, or a resolver far enough answered."""
+        detector = self._books.detector
+        detector.follow((), {}, aim=furthest(node.host for node in self._volley.nodes))
+        return len(unread) < len(self._sights) or detector.has_answered(self._began)
 
     def _status(self, findings: Sequence[Finding], suspected: Sequence[Suspect]) -> Status:
         self._ground.findings.refresh()
@@ -276,13 +283,14 @@ class _Check:
             yield Finding(RouteKey(relay, "", sender, mailbox), None, words)
 
     def _finding(self, record: Record, unread: dict[str, str], now: float) -> Finding:
-        route = record.probe.route
+        route, trace = record.probe.route, self._recorder.trace(record.probe.token)
         return Finding(
             route=route,
             verdict=record.verdict,
             words=self._words(record, unread),
             seconds=_seconds(record),
-            phases=self._recorder.trace(record.probe.token).phases(now),
+            phases=trace.phases(now),
+            unrouted=trace.attempt is not None and trace.attempt.broken is Break.NO_ROUTE,
         )
 
     def _words(self, record: Record, unread: dict[str, str]) -> str:

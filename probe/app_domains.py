@@ -16,6 +16,7 @@ from probe.engine.domains import Domains
 from probe.engine.keyring import Keyring
 from probe.engine.notary import Notary
 from probe.engine.notebook import Notebook
+from probe.engine.witness import Witness
 
 
 class SenderWatch:
@@ -34,6 +35,7 @@ class SenderWatch:
             notebook=self.notebook,
             domains=settings.domains,
         )
+        self.witness = Witness(ground.resolver, clock)
         metrics = ground.metrics.domains
         self.domains = Domains(
             examiner(ground.resolver, settings.helo),
@@ -46,9 +48,11 @@ class SenderWatch:
     def follow(self, settings: Settings) -> None:
         """From now on the configuration says so."""
         self.notary.follow(settings.domains)
+        self.witness.follow(settings.senders)
         self.domains.follow(settings.domains, settings.dns, settings.dnsbls)
 
     def start(self, crew: Crew) -> None:
-        """Start both loops."""
+        """Start the loops."""
         crew.start(Loop.INSPECTOR, "signatures", self.notary.run)
         crew.start(Loop.INSPECTOR, "dns", self.domains.run)
+        crew.start(Loop.INSPECTOR, "witness", self.witness.run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from probe.config import Settings
@@ -11,9 +11,11 @@ from probe.core.detection.baseline import Baselines
 from probe.core.detection.detector import Detector
 from probe.core.ledger import Ledger
 from probe.core.model import Folder, Mailbox, RouteKey
+from probe.core.reach import Reach, reach_of
 from probe.core.sight import Sight
 from probe.edges.clock import SystemClock
 from probe.edges.resolver import DnsResolver
+from probe.edges.route import KernelRoutes
 from probe.edges.smtp import SmtpSubmitter
 from probe.edges.web import Certificate, Login, WebServer
 from probe.engine.books import Books
@@ -76,7 +78,7 @@ class Ground:
             clock=clock,
             journal=journal,
             metrics=metrics,
-            resolver=DnsResolver(settings.resolvers),
+            resolver=DnsResolver(settings.resolvers, told=_witnessed(detector, clock)),
             books=books,
             findings=Findings(sights, clock=clock),
             sights=sights,
@@ -208,6 +210,17 @@ class Setup:
             wakes=self.wakes,
             former=former,
         )
+
+
+def _witnessed(detector: Detector, clock: SystemClock) -> Callable[[Sequence[str]], None]:
+    """Tells the detector of DNS servers that answer: of several that it may be, the nearest."""
+    routes = KernelRoutes()
+
+    def told(servers: Sequence[str]) -> None:
+        near = (Reach.HOST if routes.is_ours(one) else reach_of(one) for one in servers)
+        detector.resolved(clock.now(), min(near, default=Reach.HOST))
+
+    return told
 
 
 def folders(mailbox: Mailbox) -> frozenset[Folder]:

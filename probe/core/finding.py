@@ -31,6 +31,7 @@ class Finding:
     words: str = ""  # Why it is not good.
     seconds: float | None = None  # From acceptance to arrival.
     phases: tuple[PhaseTime, ...] = ()
+    unrouted: bool = False  # The network says that there is no way to the relay.
 
 
 def conclusion(findings: Iterable[Finding], *, unread: bool) -> Conclusion:

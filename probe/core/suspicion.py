@@ -42,16 +42,16 @@ class Suspect:
         return f"This points at {name(self.component)} ({faults}){also}."
 
 
-def suspects(findings: Iterable[Finding], *, anybody_read: bool) -> tuple[Suspect, ...]:
+def suspects(findings: Iterable[Finding], *, answered: bool) -> tuple[Suspect, ...]:
     """The fewest components that every failing route shares and no passing route uses.
 
-    `anybody_read`: whether a mailbox could be read, so that our own network works.
+    `answered`: whether anything else did, a mailbox or a resolver, so that our own network works.
     """
     findings = list(findings)
     failed = [one for one in findings if _reason(one) is not None]
     passed = any(isinstance(one.verdict, Good) for one in findings)
-    silent = bool(failed) and all(_reason(one) in _NOBODY_ANSWERED for one in failed)
-    if silent and not passed and not anybody_read:
+    silent = bool(failed) and all(map(_is_silent, failed))
+    if silent and not passed and not answered:
         return (_suspect([Component(Kind.PROBER)], failed),)
     return tuple(_explained(failed, _explanations(findings)))
 
@@ -104,6 +104,11 @@ def _reason(finding: Finding) -> Reason | None:
             return reason
         case _:
             return None
+
+
+def _is_silent(finding: Finding) -> bool:
+    """Whether nothing answered, so that it may be our own network."""
+    return finding.unrouted or _reason(finding) in _NOBODY_ANSWERED
 
 
 def _explanations(findings: Sequence[Finding]) -> dict[Component, list[Finding]]:

@@ -24,7 +24,7 @@ import dns.resolver
 
 from probe.core.nodes import ordered
 from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
-from probe.edges.resolver_query import DEADLINE, LIFETIME, TRY, Heard, ask
+from probe.edges.resolver_query import DEADLINE, LIFETIME, TRY, Heard, Told, ask
 from probe.ports import ResolveFailure
 
 MAX_ADDRESSES = 64
@@ -45,8 +45,13 @@ class DnsResolver:
         *,
         resolv_conf: Path = Path("/etc/resolv.conf"),
         hosts: Path = Path("/etc/hosts"),
+        told: Told = lambda servers: None,
     ) -> None:
-        """`nameservers` are `HOST[:PORT]`, IPv6 in brackets; None: the system's."""
+        """`nameservers` are `HOST[:PORT]`, IPv6 in brackets; None: the system's.
+
+        `told` hears of the servers that answer, to whatever question.
+        """
+        self.told = told
         self._nameservers = nameservers
         self._resolv_conf = resolv_conf
         self._hosts = hosts
@@ -90,7 +95,10 @@ class DnsResolver:
             return Addresses(known, _LOCAL_TTL)
         resolver = await self.configured()
         async with asyncio.TaskGroup() as group:
-            asked = {v: group.create_task(ask(resolver, qname, kind)) for v, kind in _KINDS.items()}
+            asked = {
+                version: group.create_task(ask(resolver, qname, kind, told=self.told))
+                for version, kind in _KINDS.items()
+            }
         return _combined(name, {version: task.result() for version, task in asked.items()})
 
     async def mx(self, name: str) -> Records[MxRecord]:
@@ -110,7 +118,7 @@ class DnsResolver:
 
     async def _records(self, name: str, kind: str) -> Heard:
         """The records of one type. Raises ResolveFailure."""
-        heard = await ask(await self.configured(), _host_name(name), kind)
+        heard = await ask(await self.configured(), _host_name(name), kind, told=self.told)
         if heard.failure:
             failure = f"the {kind} records of {name} could not be resolved: {heard.failure}"
             raise ResolveFailure(failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,16 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.name
+import dns.nameserver
 import dns.resolver
 
 TRY = 1.0  # For one server to answer (s).
 LIFETIME = 3.4  # dnspython overshoots by its back-off, and then still says who said what (s).
 DEADLINE = 4.0  # For all of a question (s).
+
+
+# Is told the addresses of servers of which one has answered, whatever it said.
+Told = Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +33,30 @@ class Heard:
     failure: str = ""  # Which server said what, where none answered.
 
 
-async def ask(resolver: dns.asyncresolver.Resolver, qname: dns.name.Name, kind: str) -> Heard:
-    """What the servers say; never raises but for cancellation."""
+async def put(
+    resolver: dns.asyncresolver.Resolver, qname: dns.name.Name, kind: str, *, told: Told
+) -> dns.resolver.Answer:
+    """One question to the servers in turn. Raises DNSException or TimeoutError."""
     try:
         async with asyncio.timeout(DEADLINE):
             answer = await resolver.resolve(qname, kind, raise_on_no_answer=False, search=False)
+    except dns.resolver.NXDOMAIN:
+        told(list(_addresses(resolver)))  # dnspython does not tell which of them said so.
+        raise
+    except dns.exception.DNSException as error:
+        for server in _answering(error):
+            told([server])
+        raise
+    told([str(answer.nameserver)])
+    return answer
+
+
+async def ask(
+    resolver: dns.asyncresolver.Resolver, qname: dns.name.Name, kind: str, *, told: Told
+) -> Heard:
+    """What the servers say; never raises but for cancellation."""
+    try:
+        answer = await put(resolver, qname, kind, told=told)
     except dns.resolver.NXDOMAIN as error:
         return _absent(error)
     except dns.exception.DNSException as error:
@@ -41,6 +66,19 @@ async def ask(resolver: dns.asyncresolver.Resolver, qname: dns.name.Name, kind: 
     if answer.response.flags & dns.flags.TC:
         return Heard(failure=f"{answer.nameserver}@{answer.port} said: truncated, over TCP too")
     return Heard(tuple(answer.rrset or ()), float(answer.chaining_result.minimum_ttl))
+
+
+def _addresses(resolver: dns.asyncresolver.Resolver) -> Iterator[str]:
+    for server in resolver.nameservers:
+        if isinstance(server, dns.nameserver.AddressAndPortNameserver):
+            yield server.address
+
+
+def _answering(error: dns.exception.DNSException) -> Iterator[str]:
+    """The servers that said something, though it was of no use: a response code."""
+    for server, _, _, why, _ in error.kwargs.get("errors") or ():
+        if isinstance(why, str):
+            yield server.removeprefix("Do53:").rpartition("@")[0]
 
 
 def _absent(error: dns.resolver.NXDOMAIN) -> Heard:

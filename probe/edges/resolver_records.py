@@ -22,10 +22,9 @@ import dns.resolver
 
 from probe.core.records.answer import Answer, Question, RecordKind, Reply
 from probe.edges.resolver import DnsResolver
-from probe.edges.resolver_query import LIFETIME, TRY, said
+from probe.edges.resolver_query import DEADLINE, LIFETIME, TRY, put, said
 from probe.ports import ResolveFailure
 
-DEADLINE = 4.0  # Of one attempt (s).
 PAUSE = 0.2  # Before a question is put again (s).
 MAX_ALIASES = 8  # That are followed, one after the other.
 PAYLOAD = 1232  # Octets over UDP that pass everywhere unfragmented.
@@ -75,10 +74,7 @@ class DnsRecords:
         if not plain:
             resolver.use_edns(0, 0, PAYLOAD)
         try:
-            async with asyncio.timeout(DEADLINE):
-                found = await resolver.resolve(
-                    qname, question.kind.value, raise_on_no_answer=False, search=False
-                )
+            found = await put(resolver, qname, question.kind.value, told=self._resolver.told)
         except dns.resolver.NXDOMAIN as error:
             return _absent(question, error, resolver)
         except dns.exception.DNSException as error:

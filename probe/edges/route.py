@@ -20,6 +20,17 @@ _NO_ROUTE = {
 class KernelRoutes:
     """Fulfils engine.lookup.Routes."""
 
+    def is_ours(self, address: str) -> bool:
+        """Whether an address is one of this machine: then we would come from it. Sends nothing."""
+        version = ipaddress.ip_address(address).version
+        family = socket.AF_INET6 if version == 6 else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probing:
+                probing.connect((address, _PORT))
+                return str(probing.getsockname()[0]) == address
+        except OSError:
+            return False
+
     def reaches(self, address: str, source: str | None) -> bool:
         """Whether there is a route to an address, from `source` if given. Sends nothing."""
         version = ipaddress.ip_address(address).version

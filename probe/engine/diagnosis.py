@@ -13,6 +13,7 @@ from probe.core.component import Component, Fault, Kind, Named
 from probe.core.detection.detector import Detector
 from probe.core.incident import MOST_EVIDENCE, Grievance, Incident
 from probe.core.model import Mailbox, Relay, RouteKey, Sender, State
+from probe.core.reach import furthest
 from probe.core.sentence import told
 from probe.core.status import ComponentStatus, FaultStatus
 from probe.engine.findings import Findings
@@ -45,6 +46,13 @@ class Readers(Protocol):
         """Look into a mailbox right now: whether it answers is of interest."""
 
 
+class Outside(Protocol):
+    """Who tells whether our own network works."""
+
+    def ask(self) -> None:
+        """Find out right now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Configured:
     """What there is to be diagnosed, beside nodes and routes."""
@@ -68,6 +76,7 @@ class Diagnostician:
         learner: Learner,
         bursts: Bursts,
         readers: Readers,
+        outside: Outside,
         journal: Journal,
         metrics: Metrics,
         clock: Clock,
@@ -85,6 +94,7 @@ class Diagnostician:
         self._learner = learner
         self._bursts = bursts
         self._readers = readers
+        self._outside = outside
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
@@ -123,6 +133,8 @@ class Diagnostician:
             self._bursts.confirm(key)
         for mailbox in diagnosis.asks:
             self._readers.ask(mailbox)
+        if diagnosis.wonders:
+            self._outside.ask()
         for incident in diagnosis.incidents:
             self._take_down(incident)
         self._show(now)
@@ -157,6 +169,7 @@ class Diagnostician:
             self._roster.routes,
             self._configured.relays,
             slow_after=self._configured.slow_after,
+            aim=furthest(node.host for node in self._roster.nodes),
         )
 
     def _declare(self, now: float) -> None:
@@ -184,7 +197,8 @@ class Diagnostician:
         return self._detector.has_answered(one.since) or now - one.since > PATIENCE
 
     def _wonder(self, now: float) -> None:
-        """Send a probe to see whether anything answers us."""
+        """Ask, and send a probe, to see whether anything answers us."""
+        self._outside.ask()
         keys = sorted(route.key for route in self._roster.routes)
         if keys and now - self._wondered >= WONDERING:
             self._wondered = now

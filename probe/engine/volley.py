@@ -33,6 +33,11 @@ class Volley:
         """The routes that are in force."""
         return sorted(self._routes)
 
+    @property
+    def nodes(self) -> set[Node]:
+        """The nodes that they go through."""
+        return {node for _, node in self._routes.values()}
+
     def is_done(self, key: RouteKey) -> bool:
         """Whether the turn of this route has come, and is over."""
         return key in self._done

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from probe.core.component import Component, Fault, Kind
@@ -30,8 +32,8 @@ def finding(way: str, verdict: Verdict | None) -> Finding:
     return Finding(RouteKey(*way.split("/")), verdict, "why", phases=(PhaseTime(phase, 0.1),))
 
 
-def pointed(ways: dict[str, Verdict | None], *, anybody_read: bool = True) -> list[str]:
-    found = suspects([finding(*one) for one in ways.items()], anybody_read=anybody_read)
+def pointed(ways: dict[str, Verdict | None], *, answered: bool = True) -> list[str]:
+    found = suspects([finding(*one) for one in ways.items()], answered=answered)
     return [
         str(one).removeprefix("This points at ").removesuffix(".").replace("or as well at", "or")
         for one in found
@@ -101,12 +103,22 @@ def test_the_fewest_that_all_failures_share_and_no_success(
 def test_when_nobody_answers_it_is_us() -> None:
     ways: dict[str, Verdict | None] = {"pool/n1/shop/corp": SILENT, "other/n2/shop/corp": NAMELESS}
     ways["third/n3/shop/corp"] = None
-    assert pointed(ways, anybody_read=False) == ["the prober (unreachable)"]
+    assert pointed(ways, answered=False) == ["the prober (unreachable)"]
     assert pointed(ways) == [
         "node pool/n1 (unreachable), or relay pool",
         "relay other (unreachable)",
     ]
-    assert pointed(ways | {"pool/n1/shop/corp": REFUSED}, anybody_read=False)[0].startswith("node")
+    assert pointed(ways | {"pool/n1/shop/corp": REFUSED}, answered=False)[0].startswith("node")
+
+
+def test_where_there_is_no_way_to_anybody_it_is_us() -> None:
+    """The network itself says so: that is no refusal by a relay."""
+    failed = [finding(way, REFUSED) for way in ("pool/n1/shop/corp", "other/n2/shop/corp")]
+    failed = [replace(one, unrouted=True) for one in failed]
+    assert [one.component.kind for one in suspects(failed, answered=False)] == [Kind.PROBER]
+    assert len(suspects(failed, answered=True)) == 2
+    one_refused = [failed[0], replace(failed[1], unrouted=False)]
+    assert len(suspects(one_refused, answered=False)) == 2
 
 
 def test_every_component_has_a_state_and_the_suspects_their_faults() -> None:
@@ -119,7 +131,7 @@ def test_every_component_has_a_state_and_the_suspects_their_faults() -> None:
         (FaultStatus(Fault.FULL, 1.0),),
     )
     back = ComponentStatus(Component(Kind.MAILBOX, mailbox="back"), State.OK, 1.0)
-    found = components(findings, suspects(findings, anybody_read=True), (corp, back), 7.0)
+    found = components(findings, suspects(findings, answered=True), (corp, back), 7.0)
     assert {str(one.component): one.state for one in found} == {
         "prober": State.OK,
         "relay pool": State.OK,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import dns.flags
@@ -12,7 +13,7 @@ import pytest
 from probe.core.targets import MxRecord, Records, SrvRecord
 from probe.edges.resolver import MAX_ADDRESSES, DnsResolver
 from probe.ports import Addresses, ResolveFailure
-from tests.dns_server import ScriptedDns, garbage, rcode, records, scripted_dns, silence
+from tests.dns_server import Script, ScriptedDns, garbage, rcode, records, scripted_dns, silence
 
 NAME = "mx.test"
 NODATA = records()
@@ -260,3 +261,42 @@ class TestTheSystemsResolver:
         hosts.write_text("192.0.2.1 mx.test\n")
         resolver = DnsResolver([server.address], hosts=hosts)
         assert (await resolver.addresses(NAME)).addresses == ()
+
+
+# ---- who answered
+
+
+@pytest.mark.parametrize(
+    ("script", "answers"),
+    [
+        (records("mx.test 60 A 192.0.2.9"), True),
+        (NODATA, True),
+        (rcode(dns.rcode.NXDOMAIN), True),
+        (rcode(dns.rcode.SERVFAIL), True),
+        (rcode(dns.rcode.REFUSED), True),
+        (silence, False),
+        (garbage, False),
+    ],
+    ids=["found", "nothing", "no such name", "cannot say", "will not say", "silent", "garbage"],
+)
+async def test_every_answer_of_a_server_is_told_of_whatever_it_says(
+    server: ScriptedDns, script: Script, answers: bool
+) -> None:
+    told: list[list[str]] = []
+    resolver = DnsResolver([server.address], told=lambda servers: told.append([*servers]))
+    server.script(NAME, a=script, aaaa=script)
+    with suppress(ResolveFailure):
+        await resolver.addresses(NAME)
+    assert bool(told) is answers
+    assert all(servers == ["127.0.0.1"] for servers in told)
+
+
+async def test_what_needs_no_server_is_told_of_nobody(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.1 mx.test")
+    told: list[object] = []
+    resolver = DnsResolver(None, resolv_conf=tmp_path / "none", hosts=hosts, told=told.append)
+    assert await resolver.addresses(NAME)
+    assert await resolver.addresses("192.0.2.7")
+    assert await resolver.addresses("localhost")
+    assert told == []

@@ -19,3 +19,11 @@ from probe.edges.route import KernelRoutes
 )
 def test_whether_there_is_a_route(address: str, source: str | None, expected: bool) -> None:
     assert KernelRoutes().reaches(address, source) is expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("127.0.0.1", True), ("192.0.2.1", False), ("fe80::1", False)],
+)
+def test_whether_an_address_is_one_of_this_machine(address: str, expected: bool) -> None:
+    assert KernelRoutes().is_ours(address) is expected

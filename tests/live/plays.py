@@ -13,7 +13,7 @@ from probe.core.component import Fault
 from tests.certificates import Certificate
 from tests.live.replay import CORP, POOL, PROBER, Guilt, Play, node
 from tests.live.stage import DAY, Stage
-from tests.live.world import LOOPBACK, Dovecot, RefusingSink
+from tests.live.world import LOOPBACK, Dovecot, Nsd, RefusingSink
 
 TOKEN = re.compile(rb"token=([a-z2-7]+)")
 HOLDING_FOR = 21.0  # s until it is named, at most, by a prober that knows how long mail takes.
@@ -150,17 +150,38 @@ def stopped_relay(stage: Stage) -> Play:
 
 
 def cut_off(stage: Stage) -> Play:
-    """The prober's own network is gone: nothing answers to it, mailbox and relay."""
+    """The prober's own network is gone: nothing answers to it, mailbox, relay and resolver."""
+    return replace(
+        silent(stage, "cut", resolver=f"{LOOPBACK}:{stage.world.port()}"),
+        guilt=(Guilt(PROBER, Fault.UNREACHABLE, 30.0),),
+        beside=(CORP,),
+    )
+
+
+def dead_host(stage: Stage) -> Play:
+    """Relay and mailbox are on a host that has died; the resolver works."""
+    nsd = stage.world.run(Nsd(stage.world, {"shop.test": ""}))
+    return replace(
+        silent(stage, "dead", resolver=f"{nsd.address}:{nsd.port}"),
+        guilt=(
+            Guilt(POOL, Fault.UNREACHABLE, 30.0),
+            Guilt(CORP, Fault.UNREADABLE, 30.0),
+        ),
+    )
+
+
+def silent(stage: Stage, name: str, *, resolver: str) -> Play:
+    """All packets to the relay and to the mailbox vanish."""
     proxies = [stage.proxy(number) for number in range(3)]
     nodes = {f"n{number}": (one.address, one.port) for number, one in enumerate(proxies, start=1)}
     imap = stage.network.before(LOOPBACK, stage.dovecot.imap_port)
-    settings = stage.settings("cut", nodes, timeouts=SOON, imap_port=imap.port)
+    settings = stage.settings(name, nodes, timeouts=SOON, imap_port=imap.port)
+    settings["resolvers"] = [resolver]
     return Play(
         settings,
         spoil=each(proxy.drop for proxy in (*proxies, imap)),
         mend=each(proxy.heal for proxy in (*proxies, imap)),
-        guilt=(Guilt(PROBER, Fault.UNREACHABLE, 30.0),),
-        beside=(CORP,),
+        guilt=(),
         unaffected=(),
     )
 

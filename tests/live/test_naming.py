@@ -113,6 +113,11 @@ def test_where_nothing_answers_it_is_the_prober(account: Account) -> None:
     prove(account)
 
 
+@replayed(plays.dead_host)
+def test_where_only_the_resolver_answers_it_is_relay_and_mailbox(account: Account) -> None:
+    prove(account)
+
+
 @replayed(plays.two_at_once)
 def test_two_faults_at_once_are_two(account: Account) -> None:
     prove(account)

@@ -22,6 +22,7 @@ from probe.core.detection.walk import Sums, Walk
 from probe.core.detection.wish import Wishes
 from probe.core.incident import End, Grievance, Incident
 from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
+from probe.core.reach import Reach
 from probe.core.sight import Sight
 
 MISSED = 0.5  # nats from which on it is asked whether a message is there by now.
@@ -35,6 +36,7 @@ class Diagnosis:
     wishes: tuple[RouteKey, ...]  # Confirmation probes to be sent now.
     incidents: tuple[Incident, ...]  # Those that have opened, changed or closed.
     asks: tuple[str, ...] = ()  # Mailboxes that should be read right now.
+    wonders: bool = False  # Whether anything outside answers us is of interest.
 
 
 class Detector:
@@ -94,11 +96,13 @@ class Detector:
         relays: Mapping[str, Relay],
         *,
         slow_after: float = 5.0,
+        aim: Reach = Reach.WORLD,
     ) -> None:
-        """From now on these routes are in force."""
+        """From now on these routes are in force; `aim`: how far away their furthest node is."""
         self._routes = {route.key: route for route in routes}
         self._relays = relays
         self._history.slow_after = slow_after
+        self._history.answers.aim = aim
         known = {(key.relay, "", key.sender, key.mailbox) for key in self._routes if not key.node}
         self._learned = {
             key: None for key in self._learned if (key.relay, "", key.sender, key.mailbox) in known
@@ -155,6 +159,10 @@ class Detector:
         """The ledger has decided something."""
         self._history.changed(change)
 
+    def resolved(self, moment: float, reach: Reach) -> None:
+        """A DNS server so far away has answered us."""
+        self._history.answers.from_resolver(moment, reach)
+
     def declare(self, component: Component, faults: tuple[Named, ...]) -> None:
         """What is known to be wrong with a component by itself, without any probe."""
         if faults:
@@ -179,7 +187,7 @@ class Detector:
         asks = {one.key.mailbox for one in self._walk.missing(MISSED)}
         if asking:
             asks.update(self._sights)
-        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)))
+        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders=asking)
 
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""

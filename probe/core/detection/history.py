@@ -11,6 +11,7 @@ from itertools import islice
 from probe.core.authenticity import Authenticity, Proof
 from probe.core.change import Arrived, Change, Copied, Judged, Returned, Vouched
 from probe.core.component import Component, Fault, fault_of
+from probe.core.detection.answers import Answers
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lesson, Lessons
 from probe.core.detection.observation import (
@@ -58,7 +59,7 @@ class History:
         self.observations: list[Observation] = []  # In the order of their slots.
         self.submitting: dict[int, Observation] = {}
         self.amended = False  # One that was settled counts otherwise now.
-        self.answered = float("-inf")  # When anything outside answered us for the last time.
+        self.answers = Answers()
         self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
@@ -85,8 +86,9 @@ class History:
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
         """A submission has come to a phase, or pauses (None)."""
         if (one := self.submitting.get(sequence)) is not None:
-            if one.phase in (Phase.CONNECT, Phase.DNS) and phase is not None:
-                self.answered = max(self.answered, moment)
+            # Past DNS says nothing: the name may have been known here.
+            if one.phase is Phase.CONNECT and phase is not None:
+                self.answers.from_relay(moment)
             one.phase, one.since = phase, moment
 
     def attempted(self, sequence: int, attempt: Attempt, learned: str) -> None:
@@ -99,7 +101,7 @@ class History:
             one.key = replace(one.key, node=learned)
             self._file(one)
         if attempt.reply is not None or attempt.broken is Break.REFUSED:
-            self.answered = max(self.answered, attempt.ended)
+            self.answers.from_relay(attempt.ended)
         self._time(one, attempt)
         reason = reason_of(attempt)
         if reason is None or reason is Reason.ACK_LOST:

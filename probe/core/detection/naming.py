@@ -79,7 +79,9 @@ class Naming:
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then."""
         proofs = (sight.proof for sight in self._sights.values())
-        return self._history.answered > since or any(p is not None and p > since for p in proofs)
+        return self._history.answers.last > since or any(
+            p is not None and p > since for p in proofs
+        )
 
     def _is_supported(self, number: int, seen: Sequence[Seen], *, alone: bool) -> bool:
         """Whether it failed often enough, and not at one moment only; facts need no more."""
