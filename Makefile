@@ -8,9 +8,13 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --no-input -qq
+INSTALL_LOCKED := $(PIP) install --no-build-isolation --require-hashes --requirement
 INSTALL_PROJECT := $(PIP) install --no-deps --no-build-isolation --editable .
 BEGAN := $(shell date +%s)
-LOCKING := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+LOCKING := .venv-lock/bin/uv pip compile --upgrade --universal --python-version 3.11 \
+    --generate-hashes --no-annotate --no-header --quiet
+# What wheels are made with, ours and those of what is published as a source only.
+BUILD_TOOLS := printf 'hatchling\neditables\nsetuptools\n'
 
 .PHONY: help
 help: ## what can be made
@@ -58,11 +62,10 @@ bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fa
 
 .PHONY: lock
 lock: .venv-lock/.done ## choose the newest versions anew, and write requirements*.lock
-	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \
-	    --upgrade --all-extras --output-file requirements.lock pyproject.toml -
-	printf 'hatchling\neditables\n' | .venv-lock/bin/uv pip compile $(LOCKING) \
-	    --upgrade --extra demo --constraint requirements.lock --output-file requirements-run.lock pyproject.toml -
-	@! grep -nE '://|^-' requirements.lock requirements-run.lock
+	$(BUILD_TOOLS) | $(LOCKING) --all-extras --output-file requirements.lock pyproject.toml -
+	$(BUILD_TOOLS) | $(LOCKING) --constraint requirements.lock --output-file requirements-build.lock -
+	$(LOCKING) --extra demo --constraint requirements.lock --output-file requirements-run.lock pyproject.toml
+	@! grep -nE '://|^-' requirements*.lock
 
 .PHONY: servers
 servers:
@@ -73,20 +76,23 @@ servers:
 	    /usr/sbin/opendkim=opendkim /usr/bin/prometheus=prometheus \
 	    /usr/bin/prometheus-alertmanager=prometheus-alertmanager /usr/bin/swaks=swaks \
 	    /usr/share/perl5/IO/Socket/SSL.pm=libio-socket-ssl-perl /usr/bin/dig=bind9-dnsutils \
-	    /usr/bin/curl=curl
+	    /usr/bin/curl=curl /usr/bin/buildah=buildah /usr/bin/podman=podman /usr/sbin/runc=runc \
+	    /usr/bin/mmdebstrap=mmdebstrap
 
 .PHONY: clean
 clean: ## remove what was installed and built here; Debian packages stay
-	rm -rf .venv-* dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv-* .cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.dev: requirements.lock pyproject.toml | $(BIN)/pip
-	$(PIP) install --require-hashes --requirement requirements.lock
+$(VENV)/.dev: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/pip
+	$(INSTALL_LOCKED) requirements-build.lock
+	$(INSTALL_LOCKED) requirements.lock
 	$(INSTALL_PROJECT)
 	@touch $@ $(VENV)/.demo
 
-$(VENV)/.demo: requirements-run.lock pyproject.toml | $(BIN)/pip
-	$(PIP) install --require-hashes --requirement requirements-run.lock
+$(VENV)/.demo: requirements-run.lock requirements-build.lock pyproject.toml | $(BIN)/pip
+	$(INSTALL_LOCKED) requirements-build.lock
+	$(INSTALL_LOCKED) requirements-run.lock
 	$(INSTALL_PROJECT)
 	@touch $@
 

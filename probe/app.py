@@ -16,8 +16,9 @@ from probe.app_reload import Again, InForce, Reloader
 from probe.app_setup import Ground, Setup
 from probe.config import Settings
 from probe.core.model import Loop
+from probe.edges import steady
 from probe.edges.clock import SystemClock
-from probe.edges.journal import JournalLocked, SqliteJournal
+from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
 from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.crew import Crew
 from probe.engine.diagnosis import Diagnostician
@@ -33,6 +34,11 @@ from probe.ports import SecretUnreadable
 
 log = logging.getLogger("probe.app")
 
+_CANNOT_BEGIN = (
+    *(JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable),
+    OSError,
+)
+
 DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
@@ -43,8 +49,8 @@ def run(settings: Settings, again: Again, in_force: InForce) -> int:
     are followed from then on.
     """
     try:
-        asyncio.run(_until_signal(App(settings, again=again, in_force=in_force)))
-    except (JournalLocked, PortTaken, BadCertificate, SecretUnreadable, OSError) as problem:
+        steady.run(_until_signal(App(settings, again=again, in_force=in_force)))
+    except _CANNOT_BEGIN as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return 1
     return 0
@@ -80,11 +86,11 @@ class App:
     ) -> None:
         """Run until `stop` is set; `ready` is told where the pages are.
 
-        Raises JournalLocked, PortTaken, BadCertificate, SecretUnreadable or OSError where it
-        cannot begin.
+        Raises JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable or
+        OSError where it cannot begin.
         """
         gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
-        clock = SystemClock()
+        clock = SystemClock.of_loop()
         journal = await SqliteJournal.open(self._settings.journal, clock)
         try:
             prober = _Prober(

@@ -19,6 +19,7 @@ from probe.core.reach import furthest
 from probe.core.record import Bad, Record, Unknown
 from probe.core.status import Status
 from probe.core.suspicion import Suspect, components, suspects
+from probe.edges import steady
 from probe.edges.clock import SystemClock
 from probe.edges.journal_memory import MemoryJournal
 from probe.edges.route import KernelRoutes
@@ -73,7 +74,7 @@ def check(settings: Settings, timeout: float, show: Show) -> Report:
 
     Raises SecretUnreadable or OSError where it cannot begin.
     """
-    return asyncio.run(_until_signal(settings, timeout, show))
+    return steady.run(_until_signal(settings, timeout, show))
 
 
 async def _until_signal(settings: Settings, timeout: float, show: Show) -> Report:
@@ -106,7 +107,7 @@ class _Check:
         self._settings = _for_once(settings, timeout)
         self._timeout = timeout
         self._show = show
-        self._clock = SystemClock()
+        self._clock = SystemClock.of_loop()
         self._began = self._clock.now()
         self._journal = MemoryJournal(self._clock)
         self._metrics = Exporter()
@@ -251,7 +252,8 @@ class _Check:
             if is_unread(sight, now)
         }
         findings = tuple(self._found(unread, now))
-        suspected = suspects(findings, answered=self._has_answered(unread))
+        resolved = self._books.detector.has_resolved(self._began)
+        suspected = suspects(findings, answered=self._has_answered(unread), resolved=resolved)
         verdict = conclusion(findings, unread=bool(unread))
         return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
 

@@ -9,6 +9,7 @@ import argparse
 import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -183,6 +184,8 @@ def _add_config(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    # Until the loop has its own answer: process 1 of a container is deaf to what it has none for.
+    signal.signal(signal.SIGTERM, _stop_before_the_start)
     settings = _load(arguments.config, environ)
     if settings is None:
         return _UNUSABLE
@@ -198,6 +201,10 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     in_force(settings)
     return run(settings, lambda: load(settings.source, environ), in_force)
+
+
+def _stop_before_the_start(*_: object) -> None:
+    raise SystemExit(_GOOD)
 
 
 def _plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -19,6 +19,7 @@ from probe.core.model import (
 )
 from probe.core.quota import Quota
 from probe.core.record import Record
+from probe.core.standstill import Standstill
 from probe.core.targets import Addresses, MxRecord, Records, SrvRecord
 from probe.ports_metrics import Level as Level
 from probe.ports_metrics import Metrics as Metrics
@@ -26,6 +27,10 @@ from probe.ports_metrics import Metrics as Metrics
 
 class Clock(Protocol):
     """The prober's timeline, and what the wall says."""
+
+    @property
+    def standstill(self) -> Standstill | None:
+        """When the prober last stood still, if it ever did: no time passed on the timeline."""
 
     def now(self) -> float:
         """Seconds on the timeline: the wall's time when the process began, grown monotonically."""

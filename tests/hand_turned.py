@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import count
 
+from probe.core.standstill import Standstill
+
 
 class HandTurnedClock:
     """Fulfils ports.Clock for any number of sleepers; the wall is ahead by `offset` seconds."""
@@ -12,6 +14,7 @@ class HandTurnedClock:
     def __init__(self, moment: float = 0.0, *, offset: float = 0.0) -> None:
         self.moment = moment
         self.offset = offset
+        self.standstill: Standstill | None = None
         self._sleepers: list[tuple[float, int, asyncio.Event]] = []
         self._order = count()
         self._asleep = asyncio.Event()

@@ -80,6 +80,12 @@ def is_greylisting_candidate(attempt: Attempt) -> bool:
     )
 
 
+def is_too_much(attempt: Attempt) -> bool:
+    """Whether the relay says that we are too many (421, and 4.7.x as large providers do)."""
+    reply = attempt.reply
+    return reply is not None and (reply.code == 421 or reply.enhanced.startswith("4.7."))
+
+
 def is_login_refused(attempt: Attempt) -> bool:
     """Whether the relay refused our credentials (RFC 4954 §6: 535)."""
     return attempt.reply is not None and attempt.reply.code == 535

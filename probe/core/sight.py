@@ -68,6 +68,10 @@ class Sight:
             start = now if since is None else since
             self._open(start, UnknownCause.PROBER, pending=set(folders))
 
+    def interrupted(self, now: float) -> None:
+        """Up to `now` nobody looked for a while: when anything came then cannot be known."""
+        self.restart(frozenset(self._proofs), now)
+
     @property
     def proof(self) -> float | None:
         """The latest moment up to which everything that had arrived has been seen."""
@@ -105,9 +109,12 @@ class Sight:
         self._stretches[-1].settles = True
 
     def came(self, node: NodeKey, accepted: float, seen: float) -> None:
-        """A message that `node` accepted at `accepted` was seen at `seen`."""
+        """A message that `node` accepted at `accepted` was seen at `seen`.
+
+        Once all have had their time to come back it does not matter when one has.
+        """
         for stretch in self._stretches:
-            if stretch.end is not None and accepted >= stretch.end:
+            if stretch.end is not None and stretch.end <= accepted <= stretch.end + self.settle:
                 stretch.back.setdefault(node, seen)
 
     def void(

@@ -42,16 +42,20 @@ class Suspect:
         return f"This points at {name(self.component)} ({faults}){also}."
 
 
-def suspects(findings: Iterable[Finding], *, answered: bool) -> tuple[Suspect, ...]:
+def suspects(
+    findings: Iterable[Finding], *, answered: bool, resolved: bool = True
+) -> tuple[Suspect, ...]:
     """The fewest components that every failing route shares and no passing route uses.
 
-    `answered`: whether anything else did, a mailbox or a resolver, so that our own network works.
+    `answered`: whether anything else did, a mailbox or a resolver, so that our own network works;
+    `resolved`: whether any resolver did, and so could have told where a relay is.
     """
     findings = list(findings)
     failed = [one for one in findings if _reason(one) is not None]
     passed = any(isinstance(one.verdict, Good) for one in findings)
-    silent = bool(failed) and all(map(_is_silent, failed))
-    if silent and not passed and not answered:
+    silent = bool(failed) and all(map(_is_silent, failed)) and not answered
+    nameless = bool(failed) and all(map(_is_nameless, failed)) and not resolved
+    if (silent and not passed) or nameless:
         return (_suspect([Component(Kind.PROBER)], failed),)
     return tuple(_explained(failed, _explanations(findings)))
 
@@ -109,6 +113,11 @@ def _reason(finding: Finding) -> Reason | None:
 def _is_silent(finding: Finding) -> bool:
     """Whether nothing answered, so that it may be our own network."""
     return finding.unrouted or _reason(finding) in _NOBODY_ANSWERED
+
+
+def _is_nameless(finding: Finding) -> bool:
+    """Whether nobody said where the relay is."""
+    return _reason(finding) is Reason.DNS_ERROR
 
 
 def _explanations(findings: Sequence[Finding]) -> dict[Component, list[Finding]]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
+
+from probe.core.standstill import Standstill
+from probe.edges.steady import Steady, SteadyLoop
 
 
 class SystemClock:
@@ -18,8 +22,21 @@ class SystemClock:
     ) -> None:
         self._wall = wall
         self._monotonic = monotonic
+        self._steady = monotonic if isinstance(monotonic, Steady) else None
         self._began = wall() - monotonic()
         self._told = 0.0
+
+    @classmethod
+    def of_loop(cls) -> SystemClock:
+        """That of the event loop that is running, which may leave out where it stood still."""
+        loop = asyncio.get_running_loop()
+        return cls(monotonic=loop.steady) if isinstance(loop, SteadyLoop) else cls()
+
+    @property
+    def standstill(self) -> Standstill | None:
+        """When the prober last stood still, if it ever did; the timeline leaves that out."""
+        last = None if self._steady is None else self._steady.standstill
+        return last and replace(last, moment=self._began + last.moment)
 
     def now(self) -> float:
         """Seconds on the timeline."""

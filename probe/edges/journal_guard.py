@@ -16,6 +16,10 @@ class JournalLocked(Trouble):
     """Another process has the journal; the text names it."""
 
 
+class JournalForbidden(Trouble):
+    """We may not write there, which is no fault of a disk that passes; the text names the file."""
+
+
 class Unfit(Exception):
     """The file is no journal of ours: `kind` says in one word why, the text in more."""
 
@@ -32,7 +36,7 @@ class FileLock:
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock if we have it not yet. Raises JournalLocked, Trouble."""
+        """Take the lock if we have it not yet. Raises JournalLocked, JournalForbidden, Trouble."""
         if self._file is not None:
             return
         file = self._open()
@@ -60,7 +64,13 @@ class FileLock:
             try:
                 return os.open(self._path, os.O_RDONLY)  # Enough to lock it, on a read-only disk.
             except OSError:
-                raise Trouble(f"cannot open {self._path}: {error.strerror}") from error
+                raise self._closed(error) from error
+
+    def _closed(self, error: OSError) -> Trouble:
+        if isinstance(error, PermissionError):
+            us = f"as user {os.geteuid()}"
+            return JournalForbidden(f"cannot open {self._path} {us}: {error.strerror}")
+        return Trouble(f"cannot open {self._path}: {error.strerror}")
 
 
 def set_aside(path: Path, kind: str) -> Path:

@@ -25,6 +25,8 @@ from probe.core.detection.detector import Detector
 from probe.core.ledger import Ledger
 from probe.core.model import Attempt, Part, Phase, Probe, Reason, RouteKey, Timeouts
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
+from probe.core.sight import LOOK
+from probe.core.standstill import Standstill
 from probe.core.tag import read, short
 from probe.ports import Clock, Journal, Level, Metrics
 
@@ -61,6 +63,7 @@ class Books:
         self.histories: dict[RouteKey, History] = {}
         self.ended = clock.now()  # When a submission last came to its end, well or not.
         self._began: dict[RouteKey, float] = {}
+        self._stood_still: Standstill | None = None  # The last one that was taken in.
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
@@ -97,7 +100,7 @@ class Books:
     def submitted(
         self, sequence: int, attempt: Attempt, *, learned: str, put_off: bool = False
     ) -> None:
-        """A submission has ended; one that was put off, as a stranger's, says nothing."""
+        """A submission has ended; one that was put off, for whatever reason, says nothing."""
         self.ended = self._clock.now()
         changes = self.ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
         self.post(changes)
@@ -124,6 +127,7 @@ class Books:
 
     def tick(self) -> None:
         """Time has passed."""
+        self.catch_up()
         self.post(self.ledger.tick(self._clock.now()))
         for shelf in self.ledger.lapse():
             self._journal.give_up(shelf.mailbox, shelf.end, shelf.last)
@@ -133,6 +137,21 @@ class Books:
             count = sum(lapse.count for lapse in shelf.lapses.values())
             fields = {"mailbox": shelf.mailbox, "count": count, "verdict": "lost"}
             log.warning("Probes were given up.", extra={"fields": fields})
+
+    def catch_up(self) -> None:
+        """If we stood still, say so; after a long while nobody knows when what came then came."""
+        last = self._clock.standstill
+        if last is None or last == self._stood_still:
+            return
+        self._stood_still = last
+        self._metrics.lagged(last.seconds)
+        log.warning(
+            "The prober stood still for %.1f s; what failed meanwhile is held against nobody.",
+            last.seconds,
+        )
+        if last.seconds > LOOK:
+            for sight in self.ledger.sights.values():
+                sight.interrupted(last.moment)
 
     def count(self, change: Change) -> None:
         """Count and log what was saved elsewhere.

@@ -196,6 +196,7 @@ class Courier:
             learned = self._learner.node_of(parcel.node, attempt)
             # A stranger's deferral, not tried again, says nothing: relays do that when all is well.
             put_off = parcel.probe.confirmation and parcel.is_put_off(attempt)
+            put_off = put_off or self._stood_still(parcel.probe, attempt)
             books.submitted(sequence, attempt, learned=learned, put_off=put_off)
             self._wakes[key.mailbox].set()
             if not put_off:
@@ -207,6 +208,11 @@ class Courier:
             log.exception("Probe %d on %s broke.", sequence, key)
             self._metrics.failed(Loop.SENDER)
             books.abandoned(sequence)
+
+    def _stood_still(self, probe: Probe, attempt: Attempt) -> bool:
+        """Whether it failed and we had stood still: the relay may have given us up."""
+        last = self._clock.standstill
+        return last is not None and last.moment >= probe.launched and reason_of(attempt) is not None
 
     async def _submit(self, parcel: Parcel, login: Login) -> Attempt:
         """Submit; a relay that does not know us yet is tried again, openly (RFC 6647).
@@ -262,12 +268,20 @@ class Courier:
 
     def _note(self, key: RouteKey, attempt: Attempt) -> None:
         if reason_of(attempt) is None:
-            acquaintance = (key.relay, key.node, key.sender, key.mailbox)
-            self._accepted_before[acquaintance] = attempt.ended
+            self._acquaint((key.relay, key.node, key.sender, key.mailbox), attempt.ended)
             if slow := over_limit(attempt, self._lines[key.relay].relay.timeouts):
                 self._books.note(key, slowness(attempt, slow))
         else:
             self._books.note(key, evidence(attempt))
+
+    def _acquaint(self, acquaintance: Acquaintance, now: float) -> None:
+        """It is the newest of them; the oldest is forgotten when it is a stranger again."""
+        known = self._accepted_before
+        known.pop(acquaintance, None)
+        known[acquaintance] = now
+        oldest = next(iter(known))
+        if schedule.is_stranger(known[oldest], now):
+            del known[oldest]
 
 
 _LOGGED_IN = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ACK, Phase.QUIT})

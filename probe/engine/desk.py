@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from math import inf
 from typing import assert_never
 
@@ -13,7 +12,6 @@ from probe.core import authentication, bounce, message, received, recognise, tag
 from probe.core.cadence import Expectation
 from probe.core.change import is_plain
 from probe.core.model import (
-    Bounce,
     Folder,
     Loop,
     Mailbox,
@@ -30,6 +28,8 @@ from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
 from probe.engine.findings import Findings
+from probe.engine.records import Records
+from probe.engine.returns import Returns
 from probe.engine.rivals import Rivals
 from probe.ports import Clock, Fetched, Journal, Metrics
 from probe.ports_authentication import Arrived, nobody
@@ -69,7 +69,8 @@ class Desk:
         self._clock, self._arrived = clock, arrived
         self.trouble: dict[str, str] = {}  # Why a mailbox cannot be read.
         self._rivals = Rivals(instance, clock)
-        self._alone = asyncio.Lock()
+        self._records = Records(books, journal)
+        self._returns = Returns(self._records, books=books, findings=findings)
         self._asked: dict[str, float] = {}  # When a mailbox was last to be looked into.
         self._nearly_full: set[str] = set()
         # Since when they are as they are; a message from before cannot be compared with them.
@@ -195,6 +196,7 @@ class Desk:
         copies by their places, whichever way they are found; what was counted as not ours then
         is not counted again. One that we stumble over is passed over: it must not hide others.
         """
+        self._books.catch_up()
         try:
             await self._take_in(fetched, place, folder, seen, rescan=rescan)
         except Exception:
@@ -204,7 +206,10 @@ class Desk:
     async def _take_in(
         self, fetched: Fetched, place: Place, folder: Folder, seen: float, *, rescan: bool
     ) -> None:
-        if await self._returned(fetched, place, seen):
+        returned = await self._returns.take_in(fetched, place, seen)
+        if returned is not None:
+            keep = self._mailboxes[place.mailbox].keep_failed
+            self._journal.keep_until(place, returned, seen + keep)
             return
         match self._recognise(fetched.header, fetched.body):
             case Ours(_, token):
@@ -254,21 +259,14 @@ class Desk:
         record = self._books.ledger.get(told.sequence)
         return record is not None and record.probe.token == token
 
-    def _turn(self, sequence: int) -> AbstractAsyncContextManager[object]:
-        """What only the journal has is read, changed and saved by one watcher at a time."""
-        return nullcontext() if self._books.ledger.get(sequence) else self._alone
-
-    async def _find(self, sequence: int) -> Record | None:
-        return self._books.ledger.get(sequence) or await self._journal.find(sequence)
-
     async def _ours(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, token: str
     ) -> None:
         read = tag.read(token)
         if read is None:
             return
-        async with self._turn(read.sequence):
-            record = await self._find(read.sequence)
+        async with self._records.turn(read.sequence):
+            record = await self._records.find(read.sequence)
             if record is None or record.probe.token != token:
                 self._orphan(place, seen)
             else:
@@ -278,8 +276,8 @@ class Desk:
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, claim: tuple[int, str]
     ) -> None:
         sequence, short = claim
-        async with self._turn(sequence):
-            record = await self._find(sequence)
+        async with self._records.turn(sequence):
+            record = await self._records.find(sequence)
             if record is None or not tag.is_short_of(short, record.probe.token):
                 self._unmatched(place, UnmatchedCause.BAD_MAC)
             else:
@@ -350,42 +348,3 @@ class Desk:
             instance=self._instance,
             route=probe.route,
         )
-
-    # ---- DSNs
-
-    async def _returned(self, fetched: Fetched, place: Place, seen: float) -> bool:
-        """Whether this was a DSN about one of our messages; if so it has been dealt with."""
-        report = bounce.parse(fetched.header, fetched.body)
-        if report is None:
-            return False
-        async with self._alone:
-            record = await self._reported(report)
-            if record is None:
-                return False
-            told = Bounce(
-                sequence=record.probe.sequence,
-                place=place,
-                seen=seen,
-                action=report.action,
-                status=report.status,
-                text=report.text,
-            )
-            self._books.post([self._books.ledger.bounced(told, record)])
-            self._findings.returned(record.probe, told)
-        keep = self._mailboxes[place.mailbox].keep_failed
-        self._journal.keep_until(place, record.probe.sequence, seen + keep)
-        return True
-
-    async def _reported(self, report: bounce.Report) -> Record | None:
-        """The probe that a DSN is about: by VERP, by ENVID, by what it returned."""
-        for short in report.shorts:
-            sequence = tag.sequence_of_short(short)
-            record = None if sequence is None else await self._find(sequence)
-            if record is not None and tag.is_short_of(short, record.probe.token):
-                return record
-        for token in report.tokens:
-            read = tag.read(token)
-            record = None if read is None else await self._find(read.sequence)
-            if record is not None and record.probe.token == token:
-                return record
-        return None

@@ -130,7 +130,8 @@ class Diagnostician:
         self._declare(now)
         diagnosis = self._detector.tick(now)
         for key in diagnosis.wishes:
-            self._bursts.confirm(key)
+            if not self._bursts.confirm(key):
+                self._detector.denied(key)
         for mailbox in diagnosis.asks:
             self._readers.ask(mailbox)
         if diagnosis.wonders:

@@ -86,7 +86,9 @@ class Findings:
 
     def keep(self, components: Iterable[Component]) -> None:
         """These are all that there are now."""
-        self._certificates.keep(frozenset(components))
+        present = frozenset(components)
+        self._certificates.keep(present)
+        self._declared = {one: said for one, said in self._declared.items() if one in present}
 
     def refresh(self) -> None:
         """Time has passed; what is not configured any more is forgotten."""

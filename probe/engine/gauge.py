@@ -8,7 +8,7 @@ from probe.core.quota import Quota
 from probe.ports import Clock, ImapFailure, Session
 
 _PERIOD, _LONGEST = 300.0, 3600.0  # Between two readings, and after those that fail (s).
-_FULL_PERIOD = 5.0  # Between two readings of a mailbox that is full, or a poll (s).
+_PRESSING_PERIOD = 5.0  # Between two readings while it is of interest, or a poll (s).
 _PATIENCE = 30.0  # How long a reading may be put off because messages are expected (s).
 
 
@@ -22,13 +22,14 @@ class QuotaGauge:
         self._read = clock.now() - _PERIOD  # When last; the first time is now.
         self._period = _PERIOD
 
-    def is_due(self, *, calm: bool, full: bool) -> bool:
+    def is_due(self, *, calm: bool, pressing: bool) -> bool:
         """Whether to read now; while messages are expected it is put off for a while.
 
-        Of a mailbox that is `full` we want to know soon that it has room again.
+        It is `pressing` while a message is missing, since a full mailbox may be why, and while
+        it is full, until there is room again.
         """
-        period = _FULL_PERIOD if full and self._period == _PERIOD else self._period
-        return self._clock.now() >= self._read + period + (0.0 if calm or full else _PATIENCE)
+        period = _PRESSING_PERIOD if pressing and self._period == _PERIOD else self._period
+        return self._clock.now() >= self._read + period + (0.0 if calm or pressing else _PATIENCE)
 
     async def read(self, session: Session) -> None:
         """One reading. Raises ImapFailure."""

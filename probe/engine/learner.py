@@ -60,11 +60,25 @@ class Learner:
             self._met(relay, name)
 
     def show(self) -> None:
-        """Set the gauges of what is on its way by learned nodes; forget those that are gone."""
-        routes = self._routes()
-        self._forget(routes)
-        for key, flight in self._flights(routes):
+        """Set the gauges of what is on its way by learned nodes."""
+        for key, flight in self._flights(self._routes()):
             self._metrics.flying(key, in_flight=flight.in_flight, overdue=flight.overdue)
+
+    def refresh(self) -> None:
+        """Time has passed: forget those that are gone, and make room for others."""
+        now, routes = self._clock.now(), self._routes()
+        for relay, heard in [*self._heard.items()]:
+            flying = {
+                name
+                for route in routes[relay]
+                for name in self._books.ledger.levels.of(route).learned
+            }
+            for name in learned.forgotten(heard, now, in_flight=flying):
+                log.info("Relay %r: node %s has not greeted for long.", relay, name)
+                del heard[name]
+                self._metrics.retire_node(_node(relay, name))
+            if not heard:
+                del self._heard[relay]
 
     def _met(self, relay: str, name: str) -> str:
         """The label of a node that is there at this moment."""
@@ -75,19 +89,6 @@ class Learner:
             self._metrics.add_node(_node(relay, label))
         heard[label] = self._clock.now()
         return label
-
-    def _forget(self, routes: Mapping[str, Sequence[RouteKey]]) -> None:
-        now = self._clock.now()
-        for relay, heard in self._heard.items():
-            flying = {
-                name
-                for route in routes[relay]
-                for name in self._books.ledger.levels.of(route).learned
-            }
-            for name in learned.forgotten(heard, now, in_flight=flying):
-                log.info("Relay %r: node %s has not greeted for long.", relay, name)
-                del heard[name]
-                self._metrics.retire_node(_node(relay, name))
 
     def _flights(
         self, routes: Mapping[str, Sequence[RouteKey]]

@@ -56,6 +56,7 @@ class Publisher:
             beat()
             self._watch_clock()
             self._roster.forget_settled(self._clock.now())
+            self._learner.refresh()
             self._overview.refresh()
             self._prune()
             await asyncio.sleep(TURN)
@@ -72,7 +73,9 @@ class Publisher:
         self._stepped += self._step()
         if abs(self._stepped) > STEP:
             log.warning(
-                "The wall clock stepped by %+.1f s; what is in flight moves with it.", self._stepped
+                "The wall clock stepped by %+.1f s, or it went on while the prober stood still; "
+                "what is in flight moves with it.",
+                self._stepped,
             )
             self._journal.shift(self._stepped)
             self._stepped = 0.0

@@ -9,6 +9,7 @@ from probe.ports import Clock
 
 log = logging.getLogger("probe.desk")
 
+MOST = 100  # Of whom it is remembered that they were heard, the newest.
 SHOWN = 900.0  # s after its last message that a second prober is still reported.
 
 
@@ -37,4 +38,7 @@ class Rivals:
                 self._instance,
                 journal,
             )
-        self._heard[journal] = self._clock.now()
+        self._heard.pop(journal, None)
+        self._heard[journal] = self._clock.now()  # The last in order.
+        if len(self._heard) > MOST:
+            del self._heard[next(iter(self._heard))]

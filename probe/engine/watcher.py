@@ -225,9 +225,10 @@ class FolderWatcher:
                 self._stepped = self._clock.now()
         elif self._cleaner.is_due(calm=calm):
             await self._cleaner.clean(session)
-        await self._control.turn(session, self._desk.expecting(self._mailbox))
-        full = self._desk.is_full(self._mailbox)
-        if self._folder is Folder.INBOX and self._gauge.is_due(calm=calm, full=full):
+        expected = self._desk.expecting(self._mailbox)
+        await self._control.turn(session, expected)
+        pressing = expected.urgent or self._desk.is_full(self._mailbox)
+        if self._folder is Folder.INBOX and self._gauge.is_due(calm=calm, pressing=pressing):
             await self._gauge.read(session)
 
     def _expected(self) -> Expectation:

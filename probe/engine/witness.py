@@ -11,7 +11,7 @@ from probe.engine.supervisor import Beat
 from probe.ports import Clock, ResolveFailure, Resolver
 
 TURN = 5.0  # s: the loop turns at least this often.
-PAUSE = 1.0  # s between two questions.
+PAUSE = 3.0  # s between two questions: what follows from an answer may have to be counted anew.
 
 
 class Witness:
@@ -24,8 +24,8 @@ class Witness:
         self._wanted = asyncio.Event()
 
     def follow(self, senders: Iterable[Sender]) -> None:
-        """From now on it is asked for the domain of the first of these."""
-        self._domain = next((sender.domain for sender in senders), "")
+        """From now on the top-level domain of the first of these is asked for: it never fails."""
+        self._domain = next((sender.domain.rpartition(".")[2] for sender in senders), "")
 
     def ask(self) -> None:
         """It is of interest now."""

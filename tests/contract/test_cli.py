@@ -149,6 +149,18 @@ def test_run_refuses_a_bad_file(bad: str) -> None:
     assert process("run", "--config", bad, before=STAND_INS).returncode == 2
 
 
+def test_run_that_is_told_to_stop_before_it_has_begun_has_stopped_well(tmp_path: Path) -> None:
+    path = tmp_path / "mailprobe.yaml"
+    os.mkfifo(path)
+    command = [sys.executable, "-m", "probe", "run", "--config", str(path)]
+    started = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    with started, path.open("wb"):  # Opens when its configuration is read, which waits for more.
+        started.terminate()
+        _, told = started.communicate(timeout=30)
+
+    assert (started.returncode, told) == (0, b"")
+
+
 def test_demo_hands_its_options_over() -> None:
     options = ["--scenario", "healthy", "--port", "0", "--duration", "1m30s", "--keep"]
     end = process("demo", *options, before=STAND_INS)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "probe").rglob("*.py"))
 LONGEST = 400
-LOCKS = ("requirements.lock", "requirements-run.lock")
+LOCKS = ("requirements.lock", "requirements-run.lock", "requirements-build.lock")
 
 
 def test_no_file_is_too_long_to_be_read_at_once() -> None:
@@ -30,9 +30,10 @@ def test_everything_locked_has_its_hashes_and_no_address(lock: str) -> None:
     assert not re.search(r"^-", text, re.MULTILINE), f"{lock} has options; `make lock` has none"
 
 
-def test_what_runs_is_locked_as_it_was_tested() -> None:
-    tested, runs = (pins(ROOT / lock) for lock in LOCKS)
-    assert runs <= tested, f"other versions than tested: {sorted(runs - tested)}"
+def test_what_runs_and_builds_is_locked_as_it_was_tested() -> None:
+    tested, *parts = (pins(ROOT / lock) for lock in LOCKS)
+    other = set().union(*parts) - tested
+    assert not other, f"other versions than tested: {sorted(other)}"
 
 
 def pins(lock: Path) -> set[str]:

@@ -152,3 +152,14 @@ def test_a_blind_stretch_goes_on_over_it() -> None:
     sight.proved("inbox", 3001.0)
     assert sight.void(NODE, 100.0, 160.0) is UnknownCause.MAILBOX_UNREADABLE
     assert sight.void(NODE, 3002.0, 3062.0) is not None, "it was out of order: nodes come back late"
+
+
+def test_what_was_under_way_while_we_stood_still_cannot_be_dated_and_nobody_backed_off() -> None:
+    sight = a_sight()
+    sight.proved("inbox", 10.0)
+    sight.interrupted(11.0)
+    assert sight.void(NODE, 10.5, 12.0) is UnknownCause.PROBER
+    sight.proved("inbox", 11.5)
+    assert sight.void(NODE, 10.5, 12.0) is UnknownCause.PROBER
+    assert sight.void(NODE, 12.0, 13.0) is None
+    assert sight.void(NODE, 2.0, 9.0) is None

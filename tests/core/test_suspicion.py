@@ -121,6 +121,14 @@ def test_where_there_is_no_way_to_anybody_it_is_us() -> None:
     assert len(suspects(one_refused, answered=False)) == 2
 
 
+def test_where_nobody_says_where_the_relay_is_it_is_us_though_others_work() -> None:
+    found = [finding("pool/n1/shop/corp", NAMELESS), finding("other/n2/shop/corp", OK)]
+    assert [one.component.kind for one in suspects(found, answered=True, resolved=False)] == [
+        Kind.PROBER
+    ]
+    assert [one.component.kind for one in suspects(found, answered=True)] == [Kind.RELAY]
+
+
 def test_every_component_has_a_state_and_the_suspects_their_faults() -> None:
     findings = [finding("pool/n1/shop/corp", OK), finding("pool/n2/shop/corp", HELD)]
     findings.append(finding("other//shop/gmail", None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,18 @@ def mount(path: Path, *options: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"a small disk cannot be mounted, which needs root: {done.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[int]:
+    """All of this process as a user who may do nothing, where it is root; which user that is."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield os.geteuid()
+    finally:
+        os.seteuid(before)
 
 
 @contextlib.contextmanager

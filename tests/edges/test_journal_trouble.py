@@ -14,7 +14,7 @@ import pytest
 
 from probe.core.record import Good, Record
 from probe.edges.clock import SystemClock
-from probe.edges.journal import JournalLocked, SqliteJournal
+from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
 from probe.edges.journal_open import migrate
 from probe.edges.journal_rows import STEPS
 from probe.ports import Position
@@ -26,6 +26,7 @@ from tests.edges.journal_world import (
     place,
     probe,
     small_disk,
+    unprivileged,
     until,
 )
 from tests.hand_turned import HandTurnedClock
@@ -305,6 +306,14 @@ async def test_a_read_only_directory_without_a_journal(tmp_path: Path) -> None:
         async with opened(disk / "sub" / "j") as journal:
             assert journal.id == identity
             assert journal.load().open == (record,)
+
+
+async def test_a_directory_that_is_closed_to_us_is_refused_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "closed" / "j"
+    path.parent.mkdir(mode=0)
+    with unprivileged() as user, pytest.raises(JournalForbidden) as refused:
+        await SqliteJournal.open(path, HandTurnedClock(NOW))
+    assert str(refused.value) == f"cannot open {path}.lock as user {user}: Permission denied"
 
 
 async def test_another_journal_that_comes_with_the_disk_is_set_aside(tmp_path: Path) -> None:

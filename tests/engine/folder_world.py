@@ -14,6 +14,7 @@ from typing import Any
 from probe.core.control import Seal
 from probe.core.model import Folder, ImapServer, Mailbox
 from probe.core.quota import Quota
+from probe.core.standstill import Standstill
 from probe.ports import Fetched, ImapFailure, ImapLoginRefused, Refusal
 from tests.secret import FixedSecret
 from tests.watching import Memory, Taker, watching
@@ -36,6 +37,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
+    standstill: Standstill | None = None
+
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 

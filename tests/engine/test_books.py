@@ -22,6 +22,7 @@ from probe.core.model import (
 )
 from probe.core.record import Record
 from probe.core.sight import Sight
+from probe.core.standstill import Standstill
 from probe.engine.books import Books
 from tests.engine.world import ACCEPTED, KEY, FakeJournal, FakeMetrics
 from tests.hand_turned import HandTurnedClock
@@ -189,3 +190,16 @@ def test_confirmation_probes_among_those_given_up_together_are_told_apart() -> N
     world.books.tick()
     assert world.metrics.count("lost", KEY, "confirmation=False") == 2
     assert world.metrics.count("lost", KEY, "confirmation=True") == 2
+
+
+@pytest.mark.parametrize(("seconds", "blind"), [(5.0, False), (20.0, True)])
+def test_after_a_long_standstill_nobody_knows_when_what_came_then_came(
+    seconds: float, blind: bool
+) -> None:
+    world = World()
+    world.read(1000.0)
+    world.clock.standstill = Standstill(1000.0, seconds)
+    for _ in range(3):
+        world.books.tick()
+    assert world.sight.blind is blind
+    assert world.metrics.count("lagged") == 1

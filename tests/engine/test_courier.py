@@ -8,8 +8,10 @@ import pytest
 from probe.core.allowance import Limits, RelayLimits
 from probe.core.component import Fault
 from probe.core.ledger import Ledger
-from probe.core.model import Attempt
+from probe.core.model import Attempt, Break, Phase, UnknownCause
+from probe.core.schedule import GREYLIST_MEMORY
 from probe.core.sight import Sight
+from probe.core.standstill import Standstill
 from probe.engine.books import Books
 from probe.engine.courier import Courier, Line
 from probe.engine.findings import Findings
@@ -33,6 +35,8 @@ from tests.engine.world import (
 )
 from tests.hand_turned import HandTurnedClock, settle
 from tests.secret import FixedSecret
+
+HUNG_UP = Attempt((), Phase.MAIL, ended=1000.0, broken=Break.LOST, detail="closed by the server")
 
 
 @dataclass
@@ -121,6 +125,13 @@ async def test_a_stranger_that_is_never_let_in_is_a_temporary_reject() -> None:
         await world.clock.advance(15 * 60)
     assert len(world.submitter.letters) == 5
     assert world.metrics.count("judged", KEY, "temp_reject") == 1
+
+
+async def test_whoever_is_a_stranger_again_is_forgotten() -> None:
+    gone = ("pool", "n9", "shop", "corp")
+    world = World([ACCEPTED], accepted_before={gone: -2 * GREYLIST_MEMORY})
+    await world.carry()
+    assert [*world.accepted_before] == [("pool", "n1", "shop", "corp")]
 
 
 async def test_a_deferral_of_somebody_known_is_a_failure_at_once() -> None:
@@ -354,3 +365,22 @@ async def test_a_slot_that_breaks_takes_no_other_with_it() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+@pytest.mark.parametrize(("moment", "counts"), [(999.0, True), (1000.0, False)])
+async def test_what_failed_while_we_stood_still_is_held_against_nobody(
+    moment: float, counts: bool
+) -> None:
+    world = World([HUNG_UP])
+    world.clock.standstill = Standstill(moment, 20.0)
+    await world.carry()
+    assert world.metrics.count("judged", KEY) == counts
+    assert world.metrics.count("unknown", KEY, UnknownCause.PROBER) == (not counts)
+    assert bool(world.books.histories[KEY].evidence) is counts
+
+
+async def test_what_was_taken_while_we_stood_still_was_taken() -> None:
+    world = World([ACCEPTED])
+    world.clock.standstill = Standstill(1000.0, 20.0)
+    await world.carry()
+    assert world.metrics.count("sent", KEY) == 1

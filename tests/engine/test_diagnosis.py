@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from probe.core.change import Change, Judged
 from probe.core.component import Component, Kind
 from probe.core.detection.baseline import Baselines
+from probe.core.detection.burst import SIZE
 from probe.core.detection.detector import Detector
 from probe.core.incident import End
-from probe.core.model import Node, Route, RouteKey
+from probe.core.model import Attempt, Break, Node, Phase, Probe, Reason, Route, RouteKey
+from probe.core.record import Bad, Record
 from probe.core.sight import Sight
 from probe.engine.diagnosis import Configured, Diagnostician
 from probe.engine.findings import Findings
@@ -37,10 +40,12 @@ class Outside:
     """Whoever sends bursts and reads mailboxes."""
 
     sent: list[RouteKey] = field(default_factory=list)
+    open: bool = True
 
     def confirm(self, key: RouteKey) -> bool:
-        self.sent.append(key)
-        return True
+        if self.open:
+            self.sent.append(key)
+        return self.open
 
     def ask(self, mailbox: str = "") -> None:
         """Nobody reads here, and nobody looks anything up."""
@@ -53,13 +58,14 @@ class World:
         self.detector = Detector(sights, Baselines())
         self.findings = Findings(sights, clock=self.clock)
         self.roster, self.learner = Roster(), Learner()
+        self.outside = Outside()
         self.diagnostician = Diagnostician(
             self.detector,
             CONFIGURED,
             findings=self.findings,
             roster=self.roster,  # type: ignore[arg-type]
             learner=self.learner,  # type: ignore[arg-type]
-            bursts=Outside(),
+            bursts=self.outside,
             readers=Outside(),
             outside=Outside(),
             journal=FakeJournal(),
@@ -111,3 +117,19 @@ def test_a_learned_node_that_goes_while_the_configuration_is_read_again_is_gone(
     assert Component(Kind.NODE, "pool", "n1") not in {
         status.component for status in world.diagnostician.components()
     }
+
+
+def test_a_probe_that_cannot_be_sent_now_is_sent_later(world: World) -> None:
+    world.turn()
+    probe = Probe(1, ROUTE.key, 1000.0, 1000.0, "", deadline=60.0, give_up=600.0)
+    world.detector.launched(probe)
+    refused = Attempt((), Phase.CONNECT, 1000.0, broken=Break.REFUSED, detail="refused")
+    world.detector.attempted(1, refused, "")
+    world.detector.changed(Change(Record(probe), (Judged(Bad(Reason.CONNECT_REFUSED)),)))
+    world.outside.open = False
+    for _ in range(60):
+        world.turn()
+    world.outside.open = True
+    for _ in range(60):
+        world.turn()
+    assert len(world.outside.sent) == SIZE

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from probe.core.learned import MEMORY
+from probe.core.learned import MAX_LEARNED, MEMORY
 from probe.core.ledger import Ledger
 from probe.core.model import Attempt, Node, Phase, PhaseTime, Probe, RouteKey, Timeouts
 from probe.core.node_plan import NodePlan
@@ -41,6 +41,7 @@ class World:
     def shown(self) -> dict[str, int]:
         """What is in flight by node, as it is exported."""
         self.metrics.calls.clear()
+        self.learner.refresh()
         self.learner.show()
         return {
             call[1].split("/")[1]: int(call[2].removeprefix("in_flight="))
@@ -95,3 +96,14 @@ def test_after_a_reload_the_nodes_of_another_balancer_stay_only_for_what_they_ow
     world.books.post(world.books.ledger.dismiss(lambda key: True))
     assert world.shown() == {}
     assert world.learner.node_of(NODE, attempt("mx1.test")) == ""
+
+
+def test_nodes_make_room_for_others_though_nobody_asks_what_is_shown() -> None:
+    world = World()
+    for generation in range(3):
+        for number in range(MAX_LEARNED):
+            name = f"mx{number}.{generation}.test"
+            assert world.learner.node_of(NODE, attempt(name)) == name
+        world.clock.moment += MEMORY + 1
+        world.learner.refresh()
+        assert not world.learner.nodes

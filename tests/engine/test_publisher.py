@@ -2,13 +2,17 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
+from probe.core.learned import MEMORY
+from probe.core.model import Phase, PhaseTime
+from probe.core.node_plan import NodePlan
 from probe.engine import publisher
 from probe.engine.learner import Learner
 from probe.engine.publisher import PRUNING, Publisher
 from probe.engine.roster import LINGER
 from tests.engine.test_roster import World as RosterWorld
-from tests.engine.world import KEY, NODE
+from tests.engine.world import ACCEPTED, KEY, NODE, RELAY
 from tests.hand_turned import settle
 
 
@@ -26,12 +30,13 @@ class World(RosterWorld):
         self.pruned: list[float] = []
         self.journal.shift = self.shifted.append
         self.journal.prune = self.pruned.append
-        learner = Learner([], books=self.books, metrics=self.metrics, clock=self.clock)
+        balancer = replace(RELAY, name="other", plan=NodePlan.GREETING)
+        self.learner = Learner([balancer], books=self.books, metrics=self.metrics, clock=self.clock)
         self.publisher = Publisher(
             books=self.books,
             desk=FakeDesk(),
             roster=self.roster,
-            learner=learner,
+            learner=self.learner,
             overview=self.overview,
             journal=self.journal,
             metrics=self.metrics,
@@ -95,3 +100,12 @@ async def test_the_journal_is_pruned_now_and_then() -> None:
     await world.turn(2)
     assert world.pruned == [world.clock.moment]
     assert publisher.TURN < PRUNING
+
+
+async def test_what_is_known_of_nodes_does_not_depend_on_whether_anybody_looks() -> None:
+    world = World()
+    greeted = replace(ACCEPTED, phases=(PhaseTime(Phase.EHLO, 0.1),), greeting_host="mx1.test")
+    world.learner.node_of(replace(NODE, relay="other"), greeted)
+    world.clock.moment += MEMORY + 1
+    await world.turn()
+    assert not world.learner.nodes

@@ -381,3 +381,17 @@ async def test_a_full_mailbox_is_measured_again_soon() -> None:
         world.box.used = Quota(0.5)
         await asyncio.sleep(200)
     assert [quota for _, quota in world.desk.quotas].count(Quota(0.5)) == 1
+
+
+@virtual
+async def test_the_quota_is_read_soon_while_a_message_is_missing() -> None:
+    """It may be why."""
+    world = World(Box())
+    async with world.watching():
+        await asyncio.sleep(60)
+        assert len(world.desk.quotas) == 1
+        world.desk.expected = Expectation(1, asyncio.get_running_loop().time(), urgent=True)
+        world.desk.event.set()
+        world.box.used = Quota(1.0, room=0.0)
+        await asyncio.sleep(2)
+    assert [quota for _, quota in world.desk.quotas] == [Quota(0.5), Quota(1.0, room=0.0)]

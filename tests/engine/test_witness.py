@@ -22,7 +22,7 @@ class Resolver:
         raise ResolveFailure("nothing within 1 s")
 
 
-async def test_it_asks_as_long_as_that_is_wanted_and_no_more_than_once_a_second() -> None:
+async def test_it_asks_as_long_as_that_is_wanted_and_no_more_often_than_it_may() -> None:
     resolver, clock = Resolver(), HandTurnedClock()
     witness = Witness(resolver, clock)  # type: ignore[arg-type]
     witness.follow([Sender("shop", "probe@shop.example"), Sender("other", "probe@other.example")])
@@ -32,9 +32,9 @@ async def test_it_asks_as_long_as_that_is_wanted_and_no_more_than_once_a_second(
     for _ in range(3):
         witness.ask()
         await settle()
-    assert resolver.asked == ["shop.example"]
+    assert resolver.asked == ["example"]
     await clock.advance(PAUSE)
-    assert resolver.asked == ["shop.example"] * 2, "it was wanted again meanwhile"
+    assert resolver.asked == ["example"] * 2, "it was wanted again meanwhile"
     await clock.advance(10 * PAUSE)
-    assert resolver.asked == ["shop.example"] * 2
+    assert resolver.asked == ["example"] * 2
     running.cancel()

@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import cycle
 
 from probe.core.component import Fault
 from tests.certificates import Certificate
-from tests.live.replay import CORP, POOL, PROBER, Guilt, Play, node
+from tests.live.replay import CORP, INTERVAL, POOL, PROBER, Guilt, Play, node
 from tests.live.stage import DAY, Stage
 from tests.live.world import LOOPBACK, Dovecot, Nsd, RefusingSink
 
@@ -134,18 +135,44 @@ def stopped_mailbox(stage: Stage) -> Play:
     )
 
 
-def stopped_relay(stage: Stage) -> Play:
+def stopped_relay(stage: Stage, name: str = "all") -> Play:
     """Nobody listens at any node of the only relay."""
     proxies = [stage.proxy(number) for number in range(3)]
     nodes = {f"n{number}": (one.address, one.port) for number, one in enumerate(proxies, start=1)}
     return Play(
-        stage.settings("all", nodes),
+        stage.settings(name, nodes),
         spoil=each(proxy.refuse for proxy in proxies),
         mend=each(proxy.heal for proxy in proxies),
         guilt=(Guilt(POOL, Fault.UNREACHABLE, 25.0),),
         likewise=tuple(map(node, nodes)),
         clues=lambda: ["refused"],
         unaffected=(),
+    )
+
+
+def stopped_provider(stage: Stage) -> Play:
+    """The same beside a relay that stands by, and works."""
+    play = stopped_relay(stage, "provider")
+    good = stage.good[0]
+    backup = {"nodes": [f"b1={good.address}:{good.port}"], "role": "standby"}
+    play.settings["relays"]["backup"] = {**play.settings["relays"]["pool"], **backup}
+    return replace(play, standby=("backup",))
+
+
+def held_behind_a_balancer(stage: Stage) -> Play:
+    """One address; of the nodes behind it, which are known by their greetings, one holds."""
+    suspect, proxy = stage.postfix("behind"), stage.proxy()
+    behind = (stage.good[0], suspect, stage.good[2])
+    proxy.lead_to(cycle([(one.address, one.port) for one in behind]))
+    settings = stage.settings("behind", "greeting", host=LOOPBACK, port=proxy.port)
+    settings["defaults"]["interval"] = f"{INTERVAL / len(behind):g}s"
+    return Play(
+        settings,
+        spoil=suspect.pause_queue_manager,
+        mend=suspect.resume_queue_manager,
+        guilt=(Guilt(node("behind.test"), Fault.HOLDING, 60.0),),
+        clues=suspect.queue_ids,
+        unaffected=("good1.test", "good3.test"),
     )
 
 

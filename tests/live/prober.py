@@ -160,6 +160,9 @@ class Prober:
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError(f"the prober ended by itself\n{self.log_end()}")
+        return self._responds()
+
+    def _responds(self) -> bool:
         try:
             return bool(self.get("/-/healthy"))
         except (urllib.error.URLError, OSError):

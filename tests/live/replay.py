@@ -58,6 +58,7 @@ class Play:
     arrivals: int = LEARNED  # That the prober has learned from.
     clues: Callable[[], Sequence[str]] = tuple  # One of them must be told, while it lasts.
     unaffected: tuple[str, ...] = ("n1", "n3")  # Who is told to work.
+    standby: tuple[str, ...] = ()  # The relays that stand by, and work.
     shown: Callable[[], float | None] | None = None  # When it could first be seen, once it was.
     lasts: float = 0.0  # s, at least.
     afterwards: float = AFTERWARDS
@@ -175,7 +176,8 @@ class Replay:
 
     def _has_come_through(self) -> bool:
         before, now = self._onlooker.before.delivered, self._onlooker.last.delivered
-        return all(now.values()) and bool(before) and now[SUSPECT] > before[SUSPECT]
+        suspect = SUSPECT if SUSPECT in now else ""  # Behind a balancer none has a counter.
+        return all(now.values()) and bool(before) and now[suspect] > before[suspect]
 
     def _await_guilt(self, spoilt: float) -> float:
         """When it could first be seen; returns once all is named, or should long have been."""

@@ -8,10 +8,12 @@ from email.message import EmailMessage
 
 import pytest
 
-from tests.live.prober import RECIPIENT, Prober, configuration, mailbox
+from tests.live.onlooker import incidents
+from tests.live.prober import RECIPIENT, Prober, configuration, mailbox, relay
+from tests.live.seasoned import season
 from tests.live.world import LOOPBACK, Dovecot, Pool, World
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 LIMIT = 400  # KiB
 BACK = "probe@shop.test"
@@ -98,3 +100,39 @@ def test_a_mailbox_that_is_filled_to_the_brim_is_named_and_recovers(
     log = prober.log.read_text()
     assert "Mailbox corp is full. " in log
     assert "Mailbox corp is well again" in log
+
+
+def test_what_relays_keep_for_a_full_mailbox_is_held_against_none_of_them(world: World) -> None:
+    """Nobody says why but the quota: the relays accept, and wait for room."""
+    dovecot = Dovecot(world, quota=LIMIT, defer_full=True)
+    patient = {"minimal_backoff_time": "10s", "maximal_backoff_time": "20s"}
+    pool = world.run(Pool(world, dovecot=dovecot, settings=patient))
+    nodes = [f"n{n}={one.address}:{one.port}" for n, one in enumerate(pool.nodes, start=1)]
+    defaults = {"interval": "5s", "deadline": "20s", "give_up": "10m"}
+    settings = configuration(pool, relays={"pool": relay(pool, nodes=nodes)}, defaults=defaults)
+    prober = Prober(world, settings)
+    season(prober.home / "journal.sqlite3", 2000)
+    world.run(prober)
+    prober.expect(lambda: delivered(prober) >= 12, "probes arrive through all nodes", within=40)
+
+    fill(dovecot)
+    prober.expect(lambda: is_full(prober), "the mailbox is called full", within=15)
+    prober.expect(lambda: overdue(prober) >= 20, "the relays keep their mail", within=90)
+    empty(dovecot)
+    prober.expect(lambda: component(prober)["state"] == "ok", "it has recovered", within=30)
+    prober.expect(lambda: overdue(prober) == 0, "the relays have come back", within=90)
+    assert named(prober) == {("mailbox", "corp", "full")}, prober.log_end()
+
+
+def delivered(prober: Prober) -> float:
+    return prober.scrape().sum("mailprobe_delivered_total")
+
+
+def overdue(prober: Prober) -> float:
+    return prober.scrape().sum("mailprobe_overdue")
+
+
+def named(prober: Prober) -> set[tuple[str, str, str]]:
+    """All that was ever named, with its leading fault."""
+    told = [(one["component"], one["faults"][0]) for one in incidents(prober)]
+    return {(one["kind"], one["mailbox"], fault) for one, fault in told}

@@ -108,6 +108,16 @@ def test_where_the_only_relay_is_stopped_it_is_the_relay(account: Account) -> No
     prove(account)
 
 
+@replayed(plays.stopped_provider)
+def test_where_a_relay_is_stopped_the_standby_that_works_is_told(account: Account) -> None:
+    prove(account)
+
+
+@replayed(plays.held_behind_a_balancer)
+def test_a_node_behind_a_load_balancer_is_named_by_its_greeting(account: Account) -> None:
+    prove(account)
+
+
 @replayed(plays.cut_off)
 def test_where_nothing_answers_it_is_the_prober(account: Account) -> None:
     prove(account)
@@ -173,6 +183,7 @@ def tells(account: Account) -> None:
         assert incident["closed"] is None, incident
         assert guilt.fault in incident["faults"], incident
         assert incident["evidence"], incident
+        assert incident["standby"] == [*account.play.standby], incident
         if account.play.unaffected:
             assert any(name in line for name in account.play.unaffected
                        for line in incident["unaffected"]), incident  # fmt: skip

@@ -57,6 +57,8 @@ class Blank:
         wishes, self.wishes = tuple(self.wishes), []
         return Nothing(wishes)
 
+    def denied(self, key: RouteKey) -> None: ...
+
 
 def blank_mind(sights: Mapping[str, Sight], archive: Archive) -> Mind:
     return Mind(Blank(), dict)
@@ -72,6 +74,8 @@ class Deaf:
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None: ...
     def attempted(self, sequence: int, attempt: Attempt, learned: str) -> None: ...
     def changed(self, change: Change) -> None: ...
+
+    def denied(self, key: RouteKey) -> None: ...
 
     def tick(self, now: float) -> Nothing:
         return Nothing()

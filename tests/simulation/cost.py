@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from probe.core.change import Change
 from probe.core.component import Component, Kind
 from probe.core.incident import Incident
-from probe.core.model import Attempt, Phase, Probe, Relay, Route
+from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
 from probe.core.sight import Sight
 from tests.simulation.archive import Archive
 from tests.simulation.fault import Fault, Ill
@@ -84,6 +84,9 @@ class Metered:
         self.ticks.append(time.process_time() - began)
         self.taken += self.ticks[-1]
         return diagnosis
+
+    def denied(self, key: RouteKey) -> None:
+        self.detector.denied(key)
 
     def read(self, what: str, seconds: float) -> Cost:
         """What it took since it was last read."""

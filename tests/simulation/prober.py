@@ -82,6 +82,7 @@ class Detector(Protocol):
     def attempted(self, sequence: int, attempt: Attempt, learned: str) -> None: ...
     def changed(self, change: Change) -> None: ...
     def tick(self, now: float) -> Diagnosis: ...
+    def denied(self, key: RouteKey) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,7 @@ class Prober:
     def _confirm(self, key: RouteKey) -> None:
         if not self._is_allowed(key):
             self._diary.denied += 1
+            self._detector.denied(key)
             return
         self._diary.confirmations += 1
         self._launch(self._routes[key], slot=self._now(), confirmation=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from probe.core.component import Component, Fault, Kind
-from probe.core.detection.case import Case, Details, Seen
+from probe.core.detection.case import Case, Details, Seen, confirmable
 from probe.core.detection.docket import Accusation
 from probe.core.incident import MOST_EVIDENCE, Grievance
 from probe.core.model import Relay, Role, RouteKey
@@ -64,9 +64,17 @@ def accusation(case: Case, known: Details) -> Accusation:
 def grievances(case: Case) -> tuple[Grievance, ...]:
     """The faults of a case, the leading one first."""
     return tuple(
-        Grievance(fault, since, None if case.confirmed is None else max(case.confirmed, since))
+        Grievance(fault, since, _confirmed(case, fault, since))
         for fault, since in case.faults.items()
     )
+
+
+def _confirmed(case: Case, fault: Fault, since: float) -> float | None:
+    """That something is intermittent is confirmed with the first fault that is."""
+    intermittent = fault is Fault.INTERMITTENT
+    moments = case.confirmed.values()
+    known = min(moments, default=None) if intermittent else case.confirmed.get(confirmable(fault))
+    return None if known is None else max(known, since)
 
 
 def _lines(failures: Sequence[Seen], now: float, wall: Callable[[float], float]) -> Iterator[str]:

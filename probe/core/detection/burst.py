@@ -7,21 +7,21 @@ minute over all, of which a third is kept for deciding and rechecking.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 
+from probe.core.detection.observation import NodeName
 from probe.core.model import RouteKey
 
 SIZE = 12  # Probes of a burst,
 SIBLING_SIZE = 4  # and beside them on a sibling, for comparison.
 PACE = 1.0  # s between two probes of a burst.
 MOST_DECIDING = 60  # Probes that are spent on one question.
+LASTING = 300.0  # s after which what could not be sent of a burst is not worth it any more.
 
 _MINUTE = 60.0
 _PER_NODE, _IN_ALL, _KEPT = 24, 60, 20
-
-NodeName = tuple[str, str]  # relay, node
 
 
 @dataclass(slots=True)
@@ -30,6 +30,7 @@ class _Burst:
 
     keys: deque[RouteKey]
     due: float
+    end: float
 
 
 @dataclass(slots=True)
@@ -44,6 +45,15 @@ class _Spent:
         return len(self.moments)
 
 
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """A probe that was handed out to be sent."""
+
+    key: RouteKey
+    burst: _Burst | None = None  # What it is of,
+    decides: bool = False  # or whether it is to decide a question.
+
+
 class Bursts:
     """Plans what is sent, and keeps it within bounds."""
 
@@ -53,22 +63,37 @@ class Bursts:
         self._began: dict[NodeName, float] = {}
         self._by_node: dict[NodeName, _Spent] = {}
         self._all = _Spent()
+        self._spared: Collection[str] = ()
+        self._handed: list[_Handed] = []  # At this look.
         self._decided = 0  # Probes spent on the open question.
         self._deciding_due = 0.0
         self._turn = 0
+
+    def keep(self, nodes: Iterable[NodeName]) -> None:
+        """These are all that there are now; of what is gone nothing is to be known any more."""
+        living = frozenset(nodes)
+        for known in (self._active, self._siblings, self._began, self._by_node):
+            for gone in known.keys() - living:
+                del known[gone]
 
     def began(self, node: NodeName) -> float:
         """When the newest burst on this node began."""
         return self._began.get(node, float("-inf"))
 
+    def spare(self, relays: Collection[str]) -> None:
+        """A new look begins; these relays get nothing, and what is meant for them waits."""
+        self._spared = relays
+        self._handed.clear()
+
     def suspect(
         self, node: NodeName, routes: Sequence[RouteKey], sibling: RouteKey | None, now: float
     ) -> None:
         """Confirm a suspicion on a node: over its routes in turn, which begin with the suspect."""
+        end = now + LASTING
         self._began[node] = now
-        self._active[node] = _Burst(deque(islice(cycle(routes), SIZE)), now)
+        self._active[node] = _Burst(deque(islice(cycle(routes), SIZE)), now, end)
         if sibling is not None:
-            self._siblings[node] = _Burst(deque([sibling] * SIBLING_SIZE), now + PACE / 2)
+            self._siblings[node] = _Burst(deque([sibling] * SIBLING_SIZE), now + PACE / 2, end)
 
     def calm(self, node: NodeName) -> None:
         """Nothing is open about this node any more, or it is known what is wrong."""
@@ -86,15 +111,14 @@ class Bursts:
                 burst = bursts.get(node)
                 if burst is None or burst.due > now:
                     continue
+                if not burst.keys or burst.end <= now:
+                    del bursts[node]
+                    continue
                 if self._all.count(now) >= _IN_ALL - _KEPT:
                     return
-                key = burst.keys[0]
-                if self._take(key, now):
-                    burst.keys.popleft()
+                if self._take(_Handed(burst.keys[0], burst), now):
                     burst.due = max(burst.due + PACE, now + PACE / 2)
-                    yield key
-                if not burst.keys:
-                    del bursts[node]
+                    yield burst.keys.popleft()
 
     def deciding(self, now: float, routes: Sequence[RouteKey]) -> Iterator[RouteKey]:
         """A probe on one of the routes in which two explanations differ, if it is time for it."""
@@ -103,19 +127,36 @@ class Bursts:
         self._turn += 1
         key = routes[self._turn % len(routes)]
         self._deciding_due = now + PACE
-        if self._take(key, now):
+        if self._take(_Handed(key, decides=True), now):
             self._decided += 1
             yield key
 
     def recheck(self, now: float, key: RouteKey) -> Iterator[RouteKey]:
         """A probe to see whether it is over."""
-        if self._take(key, now):
+        if self._take(_Handed(key), now):
             yield key
 
-    def _take(self, key: RouteKey, now: float) -> bool:
+    def denied(self, key: RouteKey) -> None:
+        """A probe of this look could not be sent: it is as if it had not been handed out."""
+        handed = next((one for one in self._handed if one.key == key), None)
+        if handed is None:
+            return
+        self._handed.remove(handed)
+        if (spent := self._by_node.get((key.relay, key.node))) is not None:
+            spent.moments.pop()
+        self._all.moments.pop()
+        self._decided -= handed.decides
+        if handed.burst is not None:
+            handed.burst.keys.append(key)
+
+    def _take(self, handed: _Handed, now: float) -> bool:
+        key = handed.key
         spent = self._by_node.setdefault((key.relay, key.node), _Spent())
+        if key.relay in self._spared:
+            return False
         if spent.count(now) >= _PER_NODE or self._all.count(now) >= _IN_ALL:
             return False
         spent.moments.append(now)
         self._all.moments.append(now)
+        self._handed.append(handed)
         return True

@@ -13,6 +13,7 @@ from probe.core.detection.observation import (
     DESIGN_SHARE,
     EVERYBODY,
     TAKEN,
+    NodeName,
     Observation,
     Weight,
 )
@@ -86,8 +87,9 @@ class Seen:
 class Assessment:
     """What all that was seen of a component amounts to."""
 
-    runs: dict[str, Run] = field(default_factory=dict)  # By node.
+    runs: dict[NodeName, Run] = field(default_factory=dict)  # By node.
     outcomes: list[bool] = field(default_factory=list)  # Whether it failed, in order.
+    seen: list[Seen] = field(default_factory=list)  # What counts, well or not, in order.
     failures: list[Seen] = field(default_factory=list)
     separate: float = 0.0  # The sum of evidence (nats), of which each run of failures counts once.
     last_failed: float = -math.inf  # When the last that failed was launched.
@@ -123,6 +125,23 @@ class Assessment:
         answered = any(one is not None and one.fault is Fault.SLOW for one in slow)
         return Fault.SLOW if answered else Fault.UNREACHABLE
 
+    def of(self, fault: Fault, now: float) -> Assessment:
+        """The same as if nothing but this fault were wrong; `late` goes as `holding`.
+
+        What is held among other failures may have been accepted just before a restart.
+        """
+        others = {id(one) for one in self.failures if self._fault(one) is not fault}
+        if not others:
+            return self
+        alone = assess((one for one in self.seen if id(one) not in others), now)
+        for node, run in alone.runs.items():
+            run.held = run.held and self.runs[node].held
+        return alone
+
+    def convicts(self, now: float, threshold: float) -> bool:
+        """Whether there is reason to page."""
+        return self.persists(now) or self.separate >= threshold
+
     def persists(self, now: float) -> bool:
         """Whether a node fails without a success for longer than a restart takes."""
         return any(
@@ -147,7 +166,7 @@ class Assessment:
         needed = _CLOSED_HARD if assumed == _MOST_SHARE else _CLOSED
         return -math.log(1.0 - assumed) * self.good >= needed
 
-    def recovered(self) -> list[str]:
+    def recovered(self) -> list[NodeName]:
         """The nodes that are well again, while others are not."""
         assumed = self.share.low if self.share else 0.0
         if assumed < _MOST_SHARE:
@@ -163,7 +182,7 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
     failing = False  # The last outcome of the component was a failure.
     for one in seen:
         watched = one.observation
-        run = found.runs.setdefault(watched.key.node, Run())
+        run = found.runs.setdefault(watched.node, Run())
         # Where nothing has failed but submissions, one that is taken is all that can be wished for.
         taken = one.taken and not found.afterwards
         well = one.good or taken or (one.dawdled and watched.on_time and run.good)
@@ -173,6 +192,7 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
             found.separate += one.weight.nats() if fresh else 0.0
             failing = True
             found.outcomes.append(True)
+            found.seen.append(one)
             found.failures.append(one)
             found.afterwards = found.afterwards or _is_after_acceptance(watched)
             found.last_failed, found.good = watched.slot, 0
@@ -186,8 +206,12 @@ def assess(seen: Iterable[Seen], now: float) -> Assessment:
             failing = False
             found.separate = max(0.0, found.separate + math.log(1.0 - DESIGN_SHARE))
             found.outcomes.append(False)
+            found.seen.append(one)
             found.good += 1
-            run.failures, run.good = 0, run.good + 1
+            # Behind a load balancer it is not known who refused: whoever answers is an answer.
+            for name in found.runs.keys() & {watched.node, (watched.key.relay, "")}:
+                found.runs[name].failures = 0
+                found.runs[name].good += 1
     return found
 
 
@@ -224,6 +248,11 @@ class Details:
     standby: tuple[str, ...]  # The standby relays that work.
 
 
+def confirmable(fault: Fault) -> Fault:
+    """The fault as which it is confirmed: what was held stays the same when it comes late."""
+    return Fault.HOLDING if fault is Fault.LATE else fault
+
+
 @dataclass(slots=True)
 class Case:
     """A component that is named, or several between which nothing is decided."""
@@ -237,8 +266,8 @@ class Case:
     faults: dict[Fault, float] = field(default_factory=dict)  # Since when; the leading one first.
     share: Share | None = None
     worst: float = 0.0  # The largest share that was failing at least.
-    confirmed: float | None = None
-    steady: float | None = None  # Since when there has been reason to page.
+    confirmed: dict[Fault, float] = field(default_factory=dict)  # `late` goes as `holding`.
+    steady: dict[Fault | None, float] = field(default_factory=dict)  # Reason to page; None: by all.
     rechecked: float = -math.inf
     found: Assessment = field(default_factory=Assessment)
     details: Details | None = None
@@ -249,15 +278,21 @@ class Case:
         """Whether most probes fail."""
         return self.share is None or self.share.low >= _MOST_SHARE
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it may page."""
+        return bool(self.confirmed)
+
     def update(self, found: Assessment, now: float, threshold: float) -> None:
         """Take in what was found; what cannot be told any more stays as it was."""
-        before = (tuple(self.faults), self.confirmed)
+        before = (tuple(self.faults), tuple(self.confirmed))
         self.found = found
         share = found.share
         if share is not None:
             self.share = share
             self.worst = max(self.worst, share.low)
         if faults := found.faults():
+            faults = self._with_confirmed(faults)
             firsts = {fault: self.faults.get(fault, now) for fault in faults}
             if not self.faults:
                 firsts = dict.fromkeys(faults, self.since)
@@ -265,16 +300,31 @@ class Case:
                 firsts[Fault.INTERMITTENT] = self.faults.get(Fault.INTERMITTENT, now)
             self.faults = firsts
         self._confirm(found, now, threshold)
-        if (tuple(self.faults), self.confirmed) != before:
+        if (tuple(self.faults), tuple(self.confirmed)) != before:
             self.detailed = -math.inf
 
+    def _with_confirmed(self, faults: list[Fault]) -> list[Fault]:
+        """These, and what is confirmed unless one of these is: nothing has become well by that."""
+        named = {confirmable(fault) for fault in faults}
+        if named.isdisjoint(self.confirmed):
+            return [*faults, *self.confirmed]
+        self.confirmed = {one: since for one, since in self.confirmed.items() if one in named}
+        return faults
+
     def _confirm(self, found: Assessment, now: float, threshold: float) -> None:
-        persists = found.persists(now)
-        if not (persists or found.separate >= threshold):
-            self.steady = None
+        """Each fault earns it by itself; only the first of all, which leads, by whatever failed."""
+        if not found.convicts(now, threshold):
+            self.steady.clear()
             return
-        if self.steady is None:
-            self.steady = now
-        held = persists and Fault.HOLDING in self.faults
-        if self.confirmed is None and (held or now - self.steady >= STEADY):
-            self.confirmed = now
+        faults = dict.fromkeys(confirmable(one) for one in self.faults)
+        for place, fault in enumerate(one for one in faults if one is not Fault.INTERMITTENT):
+            if fault in self.confirmed:
+                continue
+            by_all = not place and not self.confirmed
+            grounds, name = (found, None) if by_all else (found.of(fault, now), fault)
+            if not grounds.convicts(now, threshold):
+                self.steady.pop(name, None)
+                continue
+            held = fault is Fault.HOLDING and grounds.persists(now)
+            if now - self.steady.setdefault(name, now) >= STEADY or held:
+                self.confirmed[fault] = now

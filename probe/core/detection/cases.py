@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from probe.core.component import Component, Kind
+from probe.core.component import Component, Fault, Kind
 from probe.core.detection import localise
-from probe.core.detection.accusation import accusation, details
-from probe.core.detection.case import Assessment, Case, Details, Seen, assess
+from probe.core.detection.accusation import accusation, details, tie_of
+from probe.core.detection.case import Assessment, Case, Details, Seen, assess, confirmable
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
-from probe.core.detection.observation import BIT, Observation, Weight
+from probe.core.detection.observation import BIT, NodeName, Observation, Weight
 from probe.core.detection.topology import Topology
 from probe.core.incident import End, Incident
 from probe.core.model import Relay, RouteKey
@@ -77,7 +77,11 @@ class Cases:
                 faults={one.fault: one.since for one in incident.faults},
                 share=incident.share,
                 worst=incident.share.low,
-                confirmed=now if incident.confirmed else None,
+                confirmed={
+                    confirmable(one.fault): now
+                    for one in incident.faults
+                    if one.confirmed is not None and one.fault is not Fault.INTERMITTENT
+                },
             )
         )
         return True
@@ -116,7 +120,7 @@ class Cases:
 
     def own(self, case: Case, now: float) -> Iterator[Seen]:
         """What was seen of a case's routes that can be blamed on it; of very much, the newest."""
-        return self._of(case, self._history.through(self.extent(case), case.since), now)
+        return self._of(case, self._history.filed.through(self.extent(case), case.since), now)
 
     def _of(self, case: Case, some: Iterable[Observation], now: float) -> Iterator[Seen]:
         for one in some:
@@ -140,6 +144,13 @@ class Cases:
         self.open.append(case)
         self._changed()
 
+    def reword(self, tie: Case, members: tuple[Component, ...], now: float) -> None:
+        """It is one of these, as is known by now."""
+        before, tie.component, tie.alternatives = tie.component, tie_of(members), members
+        tie.details = None
+        if tie.component != before:
+            self._docket.rename(before, tie.component, now)
+
     def cover(self, members: Iterable[int]) -> frozenset[RouteKey]:
         """The routes of all these series."""
         return frozenset().union(*(self.topology.series[number].routes for number in members))
@@ -153,7 +164,7 @@ class Cases:
                 continue
             found = assess(self.own(case, now), now)
             case.update(found, now, self.topology.threshold)
-            quiet = case.confirmed is None and now - found.last_failed >= QUIET
+            quiet = not case.is_confirmed and now - found.last_failed >= QUIET
             if found.is_over(now, 0.5 if quiet else case.worst):
                 self.end(case, now)
                 continue
@@ -163,7 +174,7 @@ class Cases:
         if self.tie is not None:
             found = assess(self.own(self.tie, now), now)
             self.tie.update(found, now, self.topology.threshold)
-            self.tie.confirmed = None
+            self.tie.confirmed.clear()
             if self.tie.faults:  # Else it is only suspected that something takes long.
                 yield self._told(self.tie, now)
 
@@ -183,7 +194,7 @@ class Cases:
         others = deque((one for one in seen if one.observation.key not in routes), maxlen=LATELY)
         return details(component, failures, others, relays=self._relays, now=now, wall=self._wall)
 
-    def _narrow(self, case: Case, found: Assessment, well: Sequence[str], now: float) -> None:
+    def _narrow(self, case: Case, found: Assessment, well: Sequence[NodeName], now: float) -> None:
         """A part of a component is well again: what is left of it may be another one."""
         since = min(found.runs[node].last_failed for node in well)
         routes = self.routes_of(case.component)
@@ -205,6 +216,8 @@ class Cases:
                 blames=series.kinds,
                 alternatives=series.names[1:],
                 faults=dict(case.faults),
+                confirmed=dict(case.confirmed),
+                steady=dict(case.steady),
                 details=None,
             )
             self.open.append(part)
@@ -224,7 +237,7 @@ class Cases:
             self.tie = None
         else:
             self.open.remove(case)
+        self._covered.clear()  # Or what a tie may have been would be known for ever.
         for relay in {key.relay for key in self.extent(case)}:
-            confirmed = case.confirmed is not None
-            self._lessons.ended(relay, case.since, now, confirmed=confirmed)
+            self._lessons.ended(relay, case.since, now, confirmed=case.is_confirmed)
         self._changed()

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from probe.core.change import Change
-from probe.core.component import Component, Named
+from probe.core.component import Component, Fault, Named
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.case import Details
 from probe.core.detection.cases import REFRESH, Cases
@@ -59,6 +59,7 @@ class Detector:
         self._lessons = Lessons(baselines)
         self._history = History(sights, baselines, self._lessons)
         self._walk = Walk()
+        self._blind: set[str] = set()  # Mailboxes, at the last look.
         self._routes: dict[RouteKey, Route] = {}
         self._relays: Mapping[str, Relay] = {}
         self._learned: dict[RouteKey, None] = {}
@@ -127,6 +128,7 @@ class Detector:
         fact = math.exp(self._topology.threshold / 2 + 0.05)
         self._history.fact_odds = (fact - 1.0 + DESIGN_SHARE) / DESIGN_SHARE
         self._cases.follow(self._topology, self._relays)
+        self._history.keep(frozenset(self._topology.routes))
         self._wanted.follow(self._routes)
         self._walk.restart()
 
@@ -161,7 +163,7 @@ class Detector:
 
     def resolved(self, moment: float, reach: Reach) -> None:
         """A DNS server so far away has answered us."""
-        self._history.answers.from_resolver(moment, reach)
+        self._history.resolved(moment, reach)
 
     def declare(self, component: Component, faults: tuple[Named, ...]) -> None:
         """What is known to be wrong with a component by itself, without any probe."""
@@ -187,16 +189,28 @@ class Detector:
         asks = {one.key.mailbox for one in self._walk.missing(MISSED)}
         if asking:
             asks.update(self._sights)
-        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders=asking)
+        wonders = self._naming.wonders or self._history.answers.are_wanted(now)
+        return Diagnosis(wishes, self._docket.told(), tuple(sorted(asks)), wonders)
+
+    def denied(self, key: RouteKey) -> None:
+        """A confirmation probe of the newest look could not be sent: it is wished for again."""
+        self._wanted.denied(key)
 
     def has_answered(self, since: float) -> bool:
         """Whether anything outside has answered us since then: a relay, or another mailbox."""
         return self._naming.has_answered(since)
 
+    def has_resolved(self, since: float) -> bool:
+        """Whether any DNS server has answered us since then."""
+        return self._history.answers.resolved > since
+
     def _prepare(self, now: float) -> None:
+        full = {one for one, faults in self._declared.items() if _is_full(faults)}
+        self._history.fill({one.mailbox for one in full}, now)
         if dropped := self._history.forget(now):
             self._walk.dropped(dropped)
-        if self._history.amended:
+        before, self._blind = self._blind, {m for m, sight in self._sights.items() if sight.blind}
+        if self._history.amended or before - self._blind:
             self._history.amended = False
             self._walk.restart()
         if self._forgetting is None:
@@ -212,7 +226,9 @@ class Detector:
             weight = self._history.weigh(one, now)
             return None if weight is None or self._cases.is_explained(one, weight) else weight
 
-        return self._walk.on(self._history.observations, self._topology, weigh=weigh)
+        return self._walk.on(
+            self._history.observations, self._topology, weigh=weigh, rests=self._history.rests
+        )
 
     def _declarations(self, now: float) -> Iterator[Accusation]:
         for component in [*self._remembered]:
@@ -254,6 +270,10 @@ class Detector:
             for relay in {key.relay for key in routes}:
                 troubled[relay] = min(since, troubled.get(relay, since))
         return troubled
+
+
+def _is_full(faults: Iterable[Named]) -> bool:
+    return any(one.fault is Fault.FULL for one in faults)
 
 
 def _united(accusations: Sequence[Accusation]) -> list[Accusation]:

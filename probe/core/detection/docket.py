@@ -30,8 +30,9 @@ class Docket:
 
     def __init__(self, incidents: Iterable[Incident] = ()) -> None:
         """`incidents`: what the last run left open."""
+        incidents = [*incidents]
         self.open: dict[Component, Incident] = {one.component: one for one in incidents}
-        self._stamps = {one.id for one in self.open.values()}
+        self._stamp = max((int(one.id) for one in incidents if one.id.isdecimal()), default=0)
         self._told: list[Incident] = []
 
     def accuse(self, accusations: Sequence[Accusation], now: float) -> None:
@@ -73,7 +74,7 @@ class Docket:
 
     def _opened(self, one: Accusation, now: float) -> Incident:
         return Incident(
-            id=self._stamp(now),
+            id=self._id(now),
             component=one.component,
             opened=now,
             changed=now,
@@ -106,13 +107,10 @@ class Docket:
             self.open[incident.component] = incident
         self._told.append(incident)
 
-    def _stamp(self, now: float) -> str:
-        """An id that no other incident has: the moment, in milliseconds."""
-        number = int(now * 1000)
-        while str(number) in self._stamps:
-            number += 1
-        self._stamps.add(str(number))
-        return str(number)
+    def _id(self, now: float) -> str:
+        """One that no other incident has: the moment in milliseconds, or the next that is free."""
+        self._stamp = max(int(now * 1000), self._stamp + 1)
+        return str(self._stamp)
 
 
 def _kept(grievance: Grievance, before: Incident) -> Grievance:

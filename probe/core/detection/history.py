@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
 
@@ -13,6 +14,9 @@ from probe.core.change import Arrived, Change, Copied, Judged, Returned, Vouched
 from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.answers import Answers
 from probe.core.detection.baseline import Baselines
+from probe.core.detection.ending import BEFORE_220, ended_well, failure_of, words_of
+from probe.core.detection.filing import Filing
+from probe.core.detection.fullness import Fullness
 from probe.core.detection.lesson import Lesson, Lessons
 from probe.core.detection.observation import (
     EVERYBODY,
@@ -26,18 +30,18 @@ from probe.core.detection.observation import (
 )
 from probe.core.detection.topology import names_of
 from probe.core.model import Attempt, Break, Phase, Probe, Reason, RouteKey
-from probe.core.outcome import evidence, reason_of, slowness
+from probe.core.outcome import evidence, is_too_much, reason_of, slowness
 from probe.core.quota import says_full
+from probe.core.reach import Reach
 from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.sight import Sight
 
 KEPT = 3600.0  # s
+THROTTLED = 60.0  # s in which a burst, and a relay that says we are too many, belong together.
 MOST = 20_000  # Observations.
-MOST_OF_A_CASE = 4000  # The newest of them by which one component is looked at.
 SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
 ABNORMAL = 0.001  # The share of mail that is slower than what still counts as on time.
 
-_BEFORE_220 = frozenset({Phase.DNS, Phase.CONNECT, Phase.GREETING})
 _FACTS = frozenset(
     {
         Fault.BOUNCING,
@@ -57,13 +61,15 @@ class History:
         self.slow_after = 5.0  # s over its normal that a phase is slow.
         self.fact_odds = 1e6
         self.observations: list[Observation] = []  # In the order of their slots.
+        self.filed = Filing()
         self.submitting: dict[int, Observation] = {}
         self.amended = False  # One that was settled counts otherwise now.
         self.answers = Answers()
+        self._fullness = Fullness(sights)
+        self._burst: dict[str, float] = {}  # When each relay last got a probe of a burst.
         self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
-        self._by_route: dict[RouteKey, deque[Observation]] = {}
         self._sights = sights
         self._baselines = baselines
         self._lessons = lessons
@@ -80,8 +86,10 @@ class History:
             scheduled=not probe.confirmation,
         )
         self.observations.append(one)
-        self._file(one)
+        self.filed.add(one)
         self._known[probe.sequence] = self.submitting[probe.sequence] = one
+        if probe.confirmation:
+            self._burst[probe.route.relay] = probe.launched
 
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
         """A submission has come to a phase, or pauses (None)."""
@@ -99,7 +107,7 @@ class History:
         one.phase = None
         if learned and learned != one.key.node:
             one.key = replace(one.key, node=learned)
-            self._file(one)
+            self.filed.add(one)
         if attempt.reply is not None or attempt.broken is Break.REFUSED:
             self.answers.from_relay(attempt.ended)
         self._time(one, attempt)
@@ -108,6 +116,8 @@ class History:
             one.accepted = attempt.dot if reason else attempt.ended
             one.reply = evidence(attempt)
             self._slow(one, attempt)
+        elif is_too_much(attempt) and self._is_our_doing(one):
+            one.failure = None
         elif (failure := failure_of(reason, attempt)) is not None:
             self._fail(one, failure, attempt.ended)
         if one.judged:
@@ -129,6 +139,8 @@ class History:
             match event:
                 case Arrived(sighting):
                     one.arrived = sighting.seen
+                    if one.accepted is not None:
+                        self._fullness.came(one.key, one.accepted, sighting.seen)
                 case Copied(sighting):
                     self._copied(one, sighting.seen)
                 case Returned(bounce):
@@ -140,6 +152,16 @@ class History:
                     self._vouched(one, authenticity)
                 case _:
                     pass
+
+    def fill(self, full: AbstractSet[str], now: float) -> None:
+        """These mailboxes are known to be full."""
+        if self._fullness.follow(full, now, self.observations):
+            self.amended = True
+
+    def resolved(self, moment: float, reach: Reach) -> None:
+        """A DNS server so far away has answered us."""
+        if self.answers.from_resolver(moment, reach):
+            self.amended = True
 
     def forget(self, now: float) -> int:
         """Let go of what is too old, or too much; how many observations that were."""
@@ -154,24 +176,14 @@ class History:
         for one in self.observations[:count]:
             self._known.pop(one.sequence, None)
             self.submitting.pop(one.sequence, None)
-            self._unfile(one)
+            self.filed.remove(one)
         del self.observations[:count]
         return count
 
-    def of(self, key: RouteKey) -> Sequence[Observation]:
-        """Those of one route, oldest first; some may have gone by another node than it seemed."""
-        return self._by_route.get(key, ())
-
-    def through(self, routes: Iterable[RouteKey], since: float) -> Iterator[Observation]:
-        """Those of these routes that were launched since then, oldest first."""
-        found = [
-            one
-            for key in routes
-            for one in self._by_route.get(key, ())
-            if one.slot >= since and one.key == key
-        ]
-        found.sort(key=lambda one: one.slot)
-        return islice(found, max(0, len(found) - MOST_OF_A_CASE), None)
+    def keep(self, routes: AbstractSet[RouteKey]) -> None:
+        """These are all that there are now; of what is gone it need not be known that it worked."""
+        self._proven_ways &= routes
+        self.proven &= {name for key in routes for name in names_of(key)}
 
     def since(self, moment: float) -> Iterator[Observation]:
         """Those launched since then, oldest first."""
@@ -182,6 +194,8 @@ class History:
 
     def weigh(self, one: Observation, now: float) -> Weight | None:
         """What it counts at this moment; None: nothing."""
+        if self._fullness.excuses(one):
+            return TAKEN
         if one.settled:
             return one.weight
         if one.failure is not None:
@@ -192,13 +206,20 @@ class History:
             return Weight(blamed(one.phase), 1.0 / self._baselines.failing_share(one.key.relay))
         return None
 
+    def rests(self, one: Observation) -> bool:
+        """Whether it counts as taken as long as its mailbox is blind, unless it fails otherwise."""
+        sight = self._sights.get(one.key.mailbox)
+        return (
+            one.accepted is not None and one.failure is None and sight is not None and sight.blind
+        )
+
     def blame(self, one: Observation, now: float) -> Weight | None:
         """As `weigh`, where its component is known to be at fault.
 
         What came in time, but later than it should, says nothing by itself: the tail of a
         distribution is longer than what one knows of it. Of a component at fault it says more.
         """
-        if one.settled and one.dawdled and one.failure is None:
+        if one.settled and one.dawdled and one.failure is None and not self._fullness.excuses(one):
             return Weight(EVERYBODY, 1.0 / self._baselines.failing_share(one.key.relay))
         return self.weigh(one, now)
 
@@ -232,24 +253,19 @@ class History:
         odds = max(usual, self.fact_odds) if failure.is_fact else usual
         return Weight(failure.blames, odds)
 
-    def _file(self, one: Observation) -> None:
-        self._by_route.setdefault(one.key, deque()).append(one)
-
-    def _unfile(self, one: Observation) -> None:
-        """It is the oldest of its route, or of those that it has been filed under."""
-        for key in {one.key, replace(one.key, node="")}:
-            filed = self._by_route.get(key)
-            while filed and filed[0].slot <= one.slot:
-                filed.popleft()
-            if filed is not None and not filed:
-                del self._by_route[key]
-
     # ---- what follows
+
+    def _is_our_doing(self, one: Observation) -> bool:
+        """Whether we are too many for a relay because of a burst: as scheduled we may not be."""
+        return one.slot - self._burst.get(one.key.relay, -math.inf) < THROTTLED
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
         if one.failure is None:
             one.known = now
         one.failure = failure
+        if failure.is_nameless:
+            self.answers.nameless(one)
+        self.amended = self.amended or one.resting
 
     def _slow(self, one: Observation, attempt: Attempt) -> None:
         """It was taken; whether that took too long."""
@@ -268,7 +284,7 @@ class History:
             self._fail(one, replace(one.failure, fault=Fault.SLOW), attempt.ended)
 
     def _time(self, one: Observation, attempt: Attempt) -> None:
-        well = (timed for timed in attempt.phases if _ended_well(timed.phase, attempt))
+        well = (timed for timed in attempt.phases if ended_well(timed.phase, attempt))
         one.times = tuple((timed.phase, timed.seconds) for timed in well)
 
     def _copied(self, one: Observation, seen: float) -> None:
@@ -311,7 +327,7 @@ class History:
             self._settle(one)
 
     def _judged_bad(self, one: Observation, record: Record, reason: Reason) -> None:
-        greeted = one.phase not in _BEFORE_220
+        greeted = one.phase not in BEFORE_220
         if one.failure is None or reason in (Reason.OVERDUE, Reason.BOUNCED):
             full = reason is Reason.BOUNCED and one.full
             fault = Fault.FULL if full else fault_of(reason, greeted=greeted)
@@ -319,9 +335,15 @@ class History:
                 blames = EVERYBODY if one.phase is None else blamed(one.phase)
                 blames = MAILBOX_ONLY if full else blames
                 fact = fault in _FACTS
-                words = _words(reason, one, record)
-                local = one.phase in (Phase.DNS, Phase.CONNECT)  # It is still being waited for.
-                failure = Failure(fault, blames, words, is_fact=fact, is_local=local)
+                words = words_of(reason, one, record)
+                failure = Failure(
+                    fault,
+                    blames,
+                    words,
+                    is_fact=fact,
+                    is_local=one.phase in (Phase.DNS, Phase.CONNECT),  # It is still waited for.
+                    is_nameless=one.phase is Phase.DNS,
+                )
                 moment = record.arrived if record.arrived is not None else one.since
                 self._fail(one, failure, max(moment, record.since + self._lasted(one, reason)))
 
@@ -331,7 +353,9 @@ class History:
     def _settle(self, one: Observation) -> None:
         """Nothing changes it any more, but for a copy."""
         one.settled = True
-        if one.failure is not None:
+        if self._fullness.excuses(one):
+            one.weight, one.dawdled = TAKEN, False
+        elif one.failure is not None:
             one.weight = self._odds(one.failure, one)
         elif one.arrived is not None:
             # Of one that a blind mailbox held back it is still known that the relay took it.
@@ -342,6 +366,7 @@ class History:
                 self.proven.update(names_of(one.key))
         else:
             one.weight = TAKEN if one.accepted is not None else None
+        self.amended = self.amended or (one.resting and one.weight != TAKEN)
         self._lessons.add(one.key.relay, self._lesson(one))
 
     def _lesson(self, one: Observation) -> Lesson:
@@ -359,41 +384,3 @@ class History:
             node=one.key.node,
             times=one.times,
         )
-
-
-def failure_of(reason: Reason, attempt: Attempt) -> Failure | None:
-    """What the end of a submission says; None where it is our own fault."""
-    reply = attempt.reply
-    if reply is not None and says_full(reply.enhanced, reply.code):
-        return Failure(Fault.FULL, MAILBOX_ONLY, evidence(attempt))
-    greeted = any(timed.phase is Phase.GREETING for timed in attempt.phases)
-    ended_there = attempt.phase in _BEFORE_220
-    fault = fault_of(reason, greeted=greeted and not ended_there)
-    if fault is None:
-        return None
-    local = attempt.broken in (Break.TIMED_OUT, Break.NAME_ERROR, Break.NO_ROUTE)
-    nowhere = attempt.phase in (Phase.DNS, Phase.CONNECT)
-    return Failure(fault, blamed(attempt.phase), evidence(attempt), is_local=local and nowhere)
-
-
-def _ended_well(phase: Phase, attempt: Attempt) -> bool:
-    if phase is not attempt.phase:
-        return True
-    return attempt.reply is not None and attempt.reply.code < 400
-
-
-def _words(reason: Reason, one: Observation, record: Record) -> str:
-    match reason:
-        case Reason.OVERDUE:
-            return f"{one.reply}, and it was not there {one.deadline:g} s later"
-        case Reason.ACK_LOST:
-            return "no reply to the final dot came, and no message either"
-        case Reason.BOUNCED:
-            why = f": {one.report}" if one.report else ""
-            return f"{one.reply}, and it was returned{why}"
-        case Reason.JUNK:
-            return "it came into the junk folder"
-        case Reason.CONTENT:
-            return "it came back different"
-        case _:
-            return f"no answer in time in the phase {one.phase}"

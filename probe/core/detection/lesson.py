@@ -44,7 +44,10 @@ class Lessons:
 
     def pass_on(self, now: float, troubled: Mapping[str, float]) -> None:
         """Learn what is old enough, and from before the trouble that a relay is in."""
-        for relay, held in self._held.items():
+        for relay, held in [*self._held.items()]:
+            if not held:  # It may be gone.
+                del self._held[relay]
+                continue
             until = min(now - HELD_BACK, troubled.get(relay, now))
             while held and held[0].slot < until:
                 self._learn(relay, held.popleft())

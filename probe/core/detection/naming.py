@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from probe.core.component import Kind
+from probe.core.component import Component, Kind
 from probe.core.detection import localise
 from probe.core.detection.accusation import tie_of
 from probe.core.detection.case import Case, Seen
 from probe.core.detection.cases import MARGIN, Cases
 from probe.core.detection.history import History
-from probe.core.detection.observation import BIT
+from probe.core.detection.observation import BIT, PROBER_ONLY
 from probe.core.detection.topology import Series
 from probe.core.detection.walk import Sums
 from probe.core.model import Phase, RouteKey
@@ -18,6 +18,9 @@ from probe.core.sight import Sight
 
 UNDECIDED = 10.0  # s after which it is said that nothing can be decided yet,
 UNDECIDED_FACT = 4.0  # and where facts are to be explained.
+AGAIN = 5.0  # s within which an answer counts as one of this moment.
+REFUTED = 3  # Failures, though something answers, after which it is not our own network.
+NEAR = MARGIN / 2  # nats within which of the best explanation something becomes a part of a tie.
 UNANSWERED = 5.0  # s without an answer from anywhere after which it may be our own network.
 
 
@@ -30,9 +33,11 @@ class Naming:
         self._cases = cases
         self._history = history
         self._sights = sights
+        self._doubted: float | None = None  # Since when something answers though it is said not to.
 
     def decide(self, sums: Sums, now: float) -> None:
         """Where there is an alarm, name what explains it, or say that nothing is decided."""
+        self._reconsider(now)
         if not sums.alive or sums.nats[sums.highest] < self._cases.topology.threshold:
             self.question, self.rivals = None, ()
             if self._cases.tie is not None:
@@ -66,8 +71,13 @@ class Naming:
             self._ponder(ranking, seen, now)
 
     def _may_be_us(self, seen: Sequence[Seen], onset: float) -> bool:
-        """Whether everything failed without any answer, and nothing else answered meanwhile."""
+        """Whether everything failed without any answer, and nothing else answered meanwhile.
+
+        What only we can be blamed for no answer of others explains.
+        """
         failures = [one for one in seen if one.failed]
+        if failures and all(one.weight.blames == PROBER_ONLY for one in failures):
+            return True
         local = (
             one.observation.failure.is_local
             if one.observation.failure is not None
@@ -82,6 +92,31 @@ class Naming:
         return self._history.answers.last > since or any(
             p is not None and p > since for p in proofs
         )
+
+    @property
+    def wonders(self) -> bool:
+        """Whether it matters if anything answers: our own network is, or may be, at fault."""
+        asked = self.question is not None and not self.has_answered(self.question)
+        return asked or self._own_case() is not None
+
+    def _own_case(self) -> Case | None:
+        return next((one for one in self._cases.open if one.component.kind is Kind.PROBER), None)
+
+    def _reconsider(self, now: float) -> None:
+        """It is not us, after all, if something answers and all that is sent then fails."""
+        case = self._own_case()
+        if case is None:
+            self._doubted = None
+        elif self._doubted is None:
+            self._doubted = now if self.has_answered(max(case.opened, now - AGAIN)) else None
+        else:
+            since = self._doubted
+            later = [one for one in self._cases.own(case, now) if one.observation.slot > since]
+            failures = [one for one in later if one.failed and one.weight.blames != PROBER_ONLY]
+            if len(failures) < len(later):
+                self._doubted = None
+            elif len(failures) >= REFUTED:
+                self._cases.end(case, now)
 
     def _is_supported(self, number: int, seen: Sequence[Seen], *, alone: bool) -> bool:
         """Whether it failed often enough, and not at one moment only; facts need no more."""
@@ -119,17 +154,18 @@ class Naming:
 
     def _ponder(self, ranking: localise.Ranking, seen: Sequence[Seen], now: float) -> None:
         """Nothing is decided: find out where the best explanations differ, and say so in time."""
-        rivals = [one for one in ranking.rivals(MARGIN) if one.members]
-        covers = [self._cases.cover(one.members) for one in rivals]
+        covers = [self._cases.cover(one.members) for one in ranking.rivals(MARGIN) if one.members]
         differing = next((one ^ covers[0] for one in covers[1:] if one != covers[0]), frozenset())
         self.rivals = tuple(sorted(differing))
+        contenders = self._contenders(ranking, MARGIN)
+        if self._cases.tie is not None:
+            self._follow(self._cases.tie, contenders, self._contenders(ranking, NEAR), now)
+            return
         facts = sum(one.fact for one in seen if one.failed) >= 2
         patience = UNDECIDED_FACT if facts else UNDECIDED
         since = self.question if self.question is not None else now
-        if self._cases.tie is not None or now - since < patience or not rivals:
+        if now - since < patience or not contenders:
             return
-        numbers = dict.fromkeys(number for one in rivals for number in sorted(one.members))
-        contenders = [self._cases.topology.series[number].first for number in numbers]
         failures = [one.observation.slot for one in seen if one.failed]
         self._cases.tie = Case(
             tie_of(contenders),
@@ -139,6 +175,25 @@ class Naming:
             alternatives=tuple(contenders),
             tie=True,
         )
+
+    def _contenders(self, ranking: localise.Ranking, within: float) -> list[Component]:
+        """What nearly the best explanations think is at fault, beside what is known to be."""
+        rivals = ranking.rivals(within)
+        numbers = dict.fromkeys(number for one in rivals for number in sorted(one.members))
+        given = self._cases.given()
+        return [self._cases.topology.series[one].first for one in numbers if one not in given]
+
+    def _follow(
+        self, tie: Case, contenders: Sequence[Component], near: Sequence[Component], now: float
+    ) -> None:
+        """Whoever is out of the question leaves a tie, and who is as likely as the best joins it.
+
+        The last one is not left alone in it: to be named takes more.
+        """
+        kept = [one for one in tie.alternatives if one in contenders]
+        members = (*kept, *(one for one in near if one not in kept))
+        if len(members) > 1 and members != tie.alternatives:
+            self._cases.reword(tie, members, now)
 
 
 def _failures(series: Series, seen: Sequence[Seen]) -> list[Seen]:

@@ -16,6 +16,7 @@ EVERYBODY = sum(BIT.values())
 RELAY_SIDE = BIT[Kind.PROBER] | BIT[Kind.RELAY] | BIT[Kind.NODE]
 NOT_MAILBOX = RELAY_SIDE | BIT[Kind.SENDER]
 MAILBOX_ONLY = BIT[Kind.MAILBOX]
+PROBER_ONLY = BIT[Kind.PROBER]
 
 _EARLY = frozenset({Phase.DNS, Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.AUTH})
 
@@ -27,6 +28,9 @@ def blamed(phase: Phase) -> int:
     return NOT_MAILBOX if phase is Phase.MAIL else EVERYBODY
 
 
+NodeName = tuple[str, str]  # relay, node: names of nodes are unique within their relay only.
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """That a probe failed."""
@@ -36,6 +40,7 @@ class Failure:
     text: str  # What happened, in words.
     is_fact: bool = False  # Of a sort that does not just happen: two of them name.
     is_local: bool = False  # Nothing answered: it may be our own network.
+    is_nameless: bool = False  # Nothing told where the relay is.
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,12 @@ class Observation:
     weight: Weight | None = None  # As soon as nothing changes it any more.
     judged: bool = False  # By the ledger; it may still be watched in an SMTP phase.
     settled: bool = False  # Judged, and no longer watched.
+    resting: bool = False  # It is counted as taken until its mailbox can be read again.
     copied: bool = False  # A second copy of it has been counted.
     spent: bool = False  # It belongs to an incident that is over.
     times: tuple[tuple[Phase, float], ...] = field(default=())  # Phases that ended well (s).
+
+    @property
+    def node(self) -> NodeName:
+        """The node that it went through."""
+        return self.key.relay, self.key.node

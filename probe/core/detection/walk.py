@@ -21,6 +21,7 @@ from probe.core.detection.topology import Topology
 from probe.core.model import RouteKey
 
 Weigh = Callable[[Observation], Weight | None]
+Rests = Callable[[Observation], bool]
 
 _SUCCESS = math.log(1.0 - DESIGN_SHARE)  # nats
 
@@ -109,11 +110,23 @@ class Walk:
         """So many observations at the beginning are gone; what they added stays."""
         self._entered = max(0, self._entered - count)
 
-    def on(self, observations: Sequence[Observation], topology: Topology, *, weigh: Weigh) -> Sums:
-        """The sums now. `weigh` says what an observation counts, or None for nothing."""
+    def on(
+        self,
+        observations: Sequence[Observation],
+        topology: Topology,
+        *,
+        weigh: Weigh,
+        rests: Rests = lambda one: False,
+    ) -> Sums:
+        """The sums now. `weigh` says what an observation counts, or None for nothing.
+
+        One that `rests` is not looked at again, for nothing changes it until all is counted anew:
+        in a mailbox that stays blind there are thousands of them.
+        """
         for number in range(self._entered, len(observations)):
             mark = _Mark(observations[number], observations[number].key)
-            if mark.one.settled and not _fails(weigh(mark.one)):
+            mark.one.resting = not mark.one.settled and rests(mark.one)
+            if (mark.one.settled or mark.one.resting) and not _fails(weigh(mark.one)):
                 self._succeed(mark.one, weigh(mark.one), topology)
                 continue
             self._enter(mark, topology)
@@ -123,6 +136,7 @@ class Walk:
         still: list[_Mark] = []
         gone: list[_Mark] = []
         for mark in self._open:
+            mark.one.resting = not mark.one.settled and rests(mark.one)
             if not self._settles(mark, topology, weigh):
                 still.append(mark)
             elif not mark.final:
@@ -169,7 +183,7 @@ class Walk:
             mark.key = one.key
             self._enter(mark, topology)
         mark.weight = weigh(one)
-        if not one.settled:
+        if not (one.settled or one.resting):
             return False
         if _fails(mark.weight):
             mark.final = True

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from probe.core.component import Component
 from probe.core.detection.baseline import Baselines
-from probe.core.detection.burst import Bursts, NodeName
+from probe.core.detection.burst import Bursts
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
-from probe.core.detection.history import History
-from probe.core.detection.observation import DESIGN_SHARE, Observation
+from probe.core.detection.history import THROTTLED, History
+from probe.core.detection.observation import DESIGN_SHARE, NodeName, Observation
 from probe.core.detection.walk import Sums
 from probe.core.model import Attempt, RouteKey
+from probe.core.outcome import is_too_much
 
 SUSPICIOUS = 3.0  # nats on a route at which a burst is sent.
 RECHECK = 5.0  # s between two looks whether it is over,
 RECHECKED = 300.0  # for so long, and when after a hard fault something has come through (s).
-THROTTLED = 60.0  # s after a relay has said that we are too many in which it gets no burst.
 
 
 class Wishes:
@@ -40,15 +40,17 @@ class Wishes:
         """From now on these routes can be probed."""
         self._routes = frozenset(routes)
         self._nodes = sorted({(key.relay, key.node) for key in self._routes})
+        self._bursts.keep(self._nodes)
 
     def heard(self, relay: str, attempt: Attempt) -> None:
         """A relay has answered: it may say that we are too many."""
-        reply = attempt.reply
-        if reply is not None and (reply.code == 421 or reply.enhanced.startswith("4.7.")):
+        if is_too_much(attempt):
             self._throttled[relay] = attempt.ended + THROTTLED
 
     def on(self, sums: Sums, rivals: Sequence[RouteKey], now: float) -> Iterator[RouteKey]:
         """Confirmation probes, within all caps; none to a relay that says we are too many."""
+        self._throttled = {relay: end for relay, end in self._throttled.items() if end > now}
+        self._bursts.spare(self._throttled)
         if not rivals:
             self._bursts.settled()
         for case in self._cases.open:
@@ -58,15 +60,16 @@ class Wishes:
         self._explained = {case.component for case in self._cases.open}
         ranked = self._suspect(sums, now)
         bursts = self._bursts
-        wanted: list[RouteKey] = [*bursts.due(now, ranked)]
+        yield from bursts.due(now, ranked)
         if rivals:
             routes = sorted({asked for key in rivals if (asked := self._asked(key))})
-            wanted += bursts.deciding(now, routes)
+            yield from bursts.deciding(now, routes)
         for case in self._cases.open:
-            wanted += self._recheck(case, now)
-        for key in wanted:
-            if self._throttled.get(key.relay, -math.inf) <= now:
-                yield key
+            yield from self._recheck(case, now)
+
+    def denied(self, key: RouteKey) -> None:
+        """What was wanted at this look could not be sent."""
+        self._bursts.denied(key)
 
     def _asked(self, key: RouteKey) -> RouteKey | None:
         """The route in force on which this one is probed: a learned node is met by chance."""
@@ -125,7 +128,7 @@ class Wishes:
 
     def _newest(self, key: RouteKey, now: float) -> Observation | None:
         """The newest probe of a route, if it is one that looks wrong."""
-        for one in reversed(self._history.of(key)):
+        for one in reversed(self._history.filed.of(key)):
             if one.key == key:
                 weight = self._history.weigh(one, now)
                 if weight is not None:
@@ -166,10 +169,10 @@ class Wishes:
             return  # Successes between failures are no sign that it is over.
         if now - case.rechecked < RECHECK:
             return
-        asked = {self._asked(key) for key in self._cases.routes_of(case.component)}
+        keys = self._cases.routes_of(case.component)
         failing = {node for node, run in found.runs.items() if run.failures}
-        routes = sorted(key for key in asked if key is not None)
-        routes = [key for key in routes if key.node in failing] or routes
+        worse = [key for key in keys if (key.relay, key.node) in failing]
+        routes = sorted({asked for key in worse or keys if (asked := self._asked(key))})
         if routes:
             case.rechecked = now
             self._turn += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from probe.core.component import Component, Kind
@@ -65,6 +67,38 @@ def test_a_resolver_nearer_than_the_relay_may_know_it_from_its_cache(
     resolver: Reach, aim: Reach
 ) -> None:
     assert dark(resolver, aim).named == [PROBER]
+
+
+def silent(world: World, since: int, until: int, *, resolver: Reach | None) -> None:
+    """No node takes a connection."""
+    for moment in range(since, until):
+        if resolver is not None:
+            world.detector.resolved(moment, resolver)
+        key = RouteKey("pool", f"n{moment % 3 + 1}", "shop", "corp")
+        probe = Probe(20_000 + moment, key, moment, moment, "", deadline=60.0, give_up=600.0)
+        world.detector.launched(probe)
+        world.detector.entered(probe.sequence, Phase.CONNECT, moment)
+        world.detector.attempted(probe.sequence, replace(SILENT, ended=moment), "")
+        world.tick(moment + 0.5)
+
+
+def test_if_a_resolver_answers_later_it_is_the_relay_after_all() -> None:
+    world = dark(None)
+    silent(world, 185, 200, resolver=Reach.WORLD)
+    assert world.named == [RELAY]
+
+
+def test_a_network_that_is_back_leaves_no_relay_accused() -> None:
+    world = dark(None)
+    silent(world, 185, 200, resolver=None)
+    world.read(200.0)
+    world.detector.resolved(200.0, Reach.WORLD)
+    for moment in range(200, 240):
+        world.read(moment)
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+        world.tick(moment + 0.5)
+        assert RELAY not in world.named
+    assert world.named == []
 
 
 def test_that_a_name_was_known_is_no_answer() -> None:

@@ -9,6 +9,7 @@ from probe.core.change import Arrived, Change, Judged, Returned
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.accusation import tie_of
 from probe.core.detection.baseline import Baselines
+from probe.core.detection.burst import SIZE
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
 from probe.core.detection.detector import Detector, Diagnosis
@@ -60,16 +61,23 @@ class World:
         nodes: Iterable[str] = ("n1", "n2", "n3"),
         mailboxes: Iterable[str] = ("corp",),
         incidents: Iterable[Incident] = (),
+        relays: Iterable[str] = ("pool",),
     ) -> None:
         self.sights = {name: Sight(frozenset({"inbox"}), 0.0, None) for name in mailboxes}
         self.baselines = Baselines()
         self.detector = Detector(self.sights, self.baselines, incidents=incidents)
-        self.keys = [RouteKey("pool", node, "shop", one) for node in nodes for one in self.sights]
+        self.relays = {name: Relay(name, f"{name}.test", 25) for name in relays}
+        self.keys = [
+            RouteKey(relay, node, "shop", one)
+            for relay in self.relays
+            for node in nodes
+            for one in self.sights
+        ]
         self._sequence = 0
 
     def follow(self) -> None:
         routes = [Route(key, 15.0, 60.0, 600.0) for key in self.keys]
-        self.detector.follow(routes, {"pool": Relay("pool", "pool.test", 25)})
+        self.detector.follow(routes, self.relays)
 
     def read(self, now: float) -> None:
         for sight in self.sights.values():
@@ -80,7 +88,7 @@ class World:
     ) -> Record:
         """A probe that was submitted, and how that ended."""
         self._sequence += 1
-        key = RouteKey("pool", node, "shop", to)
+        key = RouteKey(told.get("relay", "pool"), node, "shop", to)
         probe = Probe(self._sequence, key, now, now, "", deadline=60.0, give_up=600.0)
         self.detector.launched(probe)
         self.detector.entered(probe.sequence, Phase.CONNECT, now)
@@ -188,6 +196,40 @@ def test_a_relay_that_takes_mail_again_is_well_though_the_mailbox_is_blind() -> 
     assert world.named == []
 
 
+def test_what_lies_in_a_blind_mailbox_and_is_returned_is_told_of_all_the_same() -> None:
+    world = World(mailboxes=["corp", "back"])
+    world.follow()
+    for moment in range(100, 130):
+        world.read(moment)
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    world.sights["corp"].blinded("inbox", 130.0)
+    sent = [world.sent(130.0 + number, node="n1") for number in range(20)]
+    world.tick(151.0)
+    for record in sent[:3]:
+        place = Place("back", "INBOX", 1, record.probe.sequence)
+        bounce = Bounce(record.probe.sequence, place, 152.0, "failed", "5.1.1", "no")
+        world.detector.changed(Change(record, (Returned(bounce), Judged(Bad(Reason.BOUNCED)))))
+    for moment in range(152, 170):
+        world.tick(moment)
+    assert [one.fault for case in world.detector.open for one in case.faults] == [Fault.BOUNCING]
+
+
+def test_what_lay_in_a_mailbox_is_looked_for_when_it_can_be_read_again() -> None:
+    world = World()
+    world.follow()
+    for moment in range(100, 130):
+        world.read(moment)
+        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    world.sights["corp"].blinded("inbox", 130.0)
+    world.sent(131.0)
+    assert world.tick(135.0).asks == ()
+    world.sights["corp"].proved("inbox", 140.0)
+    world.sights["corp"].came(("pool", "n1"), 141.0, 141.0)
+    world.sent(142.0)
+    world.read(150.0)
+    assert world.tick(150.0).asks == ("corp",)
+
+
 def left_open(component: Component, **told: object) -> Incident:
     """What the last run says of a fault that was confirmed."""
     known: dict[str, object] = {
@@ -277,3 +319,103 @@ def test_a_node_gets_its_burst_while_a_mailbox_is_at_fault() -> None:
     ticks = [world.tick(160.5 + number / 2) for number in range(12)]
     burst = [key for tick in ticks for key in tick.wishes if key.node == "n1"]
     assert sum(key.mailbox == "corp" for key in burst) >= 3
+
+
+def test_what_is_left_of_a_wide_fault_is_the_node_that_still_fails_whatever_its_name() -> None:
+    """Both relays have an n1: the one that is well again is not the other one."""
+    world = World(nodes=["n1", "n2"], relays=["pool", "spare"])
+    world.follow()
+    for moment in range(100, 130):
+        for key in world.keys:
+            world.sent(moment, REFUSED, key.node, relay=key.relay)
+        world.tick(moment + 0.5)
+    assert world.named == [CORP]
+    left, rechecked = RouteKey("spare", "n1", "shop", "corp"), set[RouteKey]()
+    for moment in range(130, 150):
+        for key in world.keys:
+            if key == left:
+                world.sent(moment, REFUSED, key.node, relay=key.relay)
+            else:
+                world.came(world.sent(moment, TAKEN, key.node, relay=key.relay), moment)
+        rechecked.update(world.tick(moment + 0.5).wishes)
+    assert world.named == [Component(Kind.NODE, relay="spare", node="n1")]
+    assert rechecked == {left}
+
+
+def test_what_may_be_at_fault_gets_less_as_more_is_known_until_one_is_left() -> None:
+    world = World(mailboxes=["corp", "home"])
+    world.follow()
+    moment = 100
+    for moment in range(100, 118):
+        world.sent(moment, REFUSED, node="n1")
+        world.tick(moment + 0.5)
+    (tie,) = world.detector.open
+    assert {CORP, N1} <= {*tie.alternatives}
+    while CORP in world.detector.open[0].alternatives:
+        moment += 1
+        world.came(world.sent(moment, node=f"n{moment % 2 + 2}"), moment)
+        world.tick(moment + 0.5)
+        assert moment < 200, "the mailbox is well with other nodes, and it is never said"
+    assert N1 in world.detector.open[0].alternatives, "of the node nothing more is known"
+    while world.named != [N1]:
+        moment += 1
+        world.sent(moment, REFUSED, node="n1", to="home")
+        world.tick(moment + 0.5)
+        assert moment < 300, "it is never named alone"
+    (incident,) = world.detector.open
+    assert (incident.id, incident.alternatives) == (tie.id, ())
+
+
+def test_what_turns_out_to_be_as_likely_is_told_of_as_well() -> None:
+    world = World(mailboxes=["corp", "home"])
+    world.follow()
+    for moment in range(100, 118):
+        world.sent(moment, REFUSED, node="n1")
+        world.came(world.sent(moment, node="n2"), moment)
+        world.tick(moment + 0.5)
+    (tie,) = world.detector.open
+    assert N1 in tie.alternatives and CORP not in tie.alternatives
+    told = set[Component]()
+    for moment in range(118, 136):
+        world.sent(moment, REFUSED, node="n3")
+        told.update(*(one.alternatives for one in world.tick(moment + 0.5).incidents))
+    assert Component(Kind.NODE, relay="pool", node="n3") in told
+
+
+def test_a_suspicion_gets_its_burst_when_the_relay_throttles_no_longer() -> None:
+    world = World()
+    world.follow()
+    busy = replace(CLOSED, reply=Reply(421, "4.7.0", "too many"), broken=None)
+    world.sent(100.0, busy, node="n1")
+    for half in range(100):
+        assert not world.tick(100.5 + half / 2).wishes, "not while it says that we are too many"
+    world.sent(161.0, CLOSED, node="n1")
+    wishes = [key for half in range(60) for key in world.tick(161.5 + half / 2).wishes]
+    assert sum(key.node == "n1" for key in wishes) == SIZE
+
+
+def test_a_suspicion_gets_its_burst_though_at_first_nothing_may_be_sent() -> None:
+    world = World()
+    world.follow()
+    world.sent(100.0, CLOSED, node="n1")
+    for half in range(60):
+        for key in world.tick(100.5 + half / 2).wishes:
+            world.detector.denied(key)
+    wishes = [key for half in range(60) for key in world.tick(130.5 + half / 2).wishes]
+    assert sum(key.node == "n1" for key in wishes) == SIZE
+
+
+def test_it_is_over_behind_a_balancer_when_its_nodes_greet_again() -> None:
+    """Who refused a connection is not known, only that it was behind this address."""
+    world = World(nodes=[""])
+    world.follow()
+    for moment in range(10):
+        world.came(world.sent(moment, node="", learned=f"n{moment % 2}"), moment)
+    for moment in range(20, 40):
+        world.sent(moment, CLOSED, node="")
+        world.tick(moment + 0.5)
+    assert world.named
+    for moment in range(40, 60):
+        world.came(world.sent(moment, node="", learned=f"n{moment % 2}"), moment)
+        world.tick(moment + 0.5)
+    assert not world.named

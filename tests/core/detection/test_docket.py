@@ -1,12 +1,8 @@
 """Incidents open, change and close once each, and keep what is known of them."""
 
-import pytest
-
 from probe.core.component import Component, Fault, Kind
-from probe.core.detection.burst import MOST_DECIDING, PACE, SIBLING_SIZE, SIZE, Bursts
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.incident import End, Grievance
-from probe.core.model import RouteKey
 
 NODE = Component(Kind.NODE, "pool", "n1")
 RELAY = Component(Kind.RELAY, "pool")
@@ -101,59 +97,3 @@ def test_no_two_incidents_have_the_same_id() -> None:
     components = [Component(Kind.NODE, "pool", f"n{n}") for n in range(5)]
     docket.accuse([accusation(one) for one in components], 100.0)
     assert len({one.id for one in docket.told()}) == 5
-
-
-# ---- what is sent beside the schedule
-
-KEYS = [RouteKey("pool", "n1", "shop", f"m{n}") for n in range(3)]
-SIBLING = RouteKey("pool", "n2", "shop", "m0")
-
-
-def sent(bursts: Bursts, seconds: float) -> list[RouteKey]:
-    keys: list[RouteKey] = []
-    for half in range(int(2 * seconds)):
-        keys += bursts.due(half * PACE / 2, [("pool", "n1")])
-    return keys
-
-
-def test_a_burst_is_twelve_on_the_suspect_in_turn_and_four_on_its_sibling() -> None:
-    bursts = Bursts()
-    bursts.suspect(("pool", "n1"), KEYS, SIBLING, 0.0)
-    keys = sent(bursts, 30.0)
-    assert [keys.count(key) for key in KEYS] == [SIZE // 3] * 3
-    assert keys.count(SIBLING) == SIBLING_SIZE
-    assert keys[0] == KEYS[0]
-
-
-def test_a_node_gets_no_more_than_24_in_a_minute() -> None:
-    bursts = Bursts()
-    count = 0
-    for half in range(118):
-        bursts.suspect(("pool", "n1"), KEYS, None, half / 2)
-        count += sum(1 for _ in bursts.due(half / 2, [("pool", "n1")]))
-    assert count == 24
-
-
-def test_over_all_a_third_is_kept_for_deciding_and_rechecking() -> None:
-    bursts = Bursts()
-    nodes = [("pool", f"n{n}") for n in range(9)]
-    for relay, node in nodes:
-        bursts.suspect((relay, node), [RouteKey(relay, node, "shop", "corp")], None, 0.0)
-    assert sum(1 for half in range(100) for _ in bursts.due(half / 2, nodes)) == 40
-    assert [*bursts.recheck(50.0, RouteKey("other", "n", "shop", "corp"))]
-
-
-def test_a_question_gets_no_more_than_sixty_probes() -> None:
-    bursts = Bursts()
-    many = [RouteKey("pool", f"n{n}", "shop", "corp") for n in range(30)]
-    asked = sum(1 for second in range(600) for _ in bursts.deciding(float(second), many))
-    assert asked == MOST_DECIDING
-
-
-@pytest.mark.parametrize("calm", [True, False])
-def test_a_burst_ends_when_it_is_known_what_is_wrong(calm: bool) -> None:
-    bursts = Bursts()
-    bursts.suspect(("pool", "n1"), KEYS, SIBLING, 0.0)
-    if calm:
-        bursts.calm(("pool", "n1"))
-    assert bool(sent(bursts, 5.0)) is not calm

@@ -70,6 +70,33 @@ def test_whatever_settles_in_whatever_order(moves: list[tuple[int, int, int]]) -
         assert sorted(sums.alive) == [n for n, nats in enumerate(sums.nats) if nats > 0.0]
 
 
+@given(moves, st.integers(0, 59))
+def test_what_rests_counts_the_same_and_is_not_looked_at_again(
+    moves: list[tuple[int, int, int]], blind: int
+) -> None:
+    walk = Walk()
+    observations: list[Observation] = []
+    looks: list[Observation] = []
+
+    def weigh(one: Observation) -> Weight | None:
+        looks.append(one)
+        return one.weight
+
+    for number, (route, end, _) in enumerate(moves):
+        one = observation(float(number), ROUTES[route].key)
+        one.settled = number < blind
+        one.weight = ENDS[end] if one.settled else TAKEN
+        observations.append(one)
+        sums = walk.on(observations, TOPOLOGY, weigh=weigh, rests=lambda one: not one.settled)
+        expected = naive(observations)
+        assert all(
+            math.isclose(a, b, abs_tol=1e-9) for a, b in zip(sums.nats, expected, strict=True)
+        )
+    resting = [one for one in observations if one.resting]
+    assert len(resting) == max(0, len(moves) - blind)
+    assert all(sum(look is one for look in looks) <= 2 for one in resting)
+
+
 def test_the_onset_is_the_slot_of_the_first_that_failed() -> None:
     walk, key = Walk(), ROUTES[0].key
     observations = [observation(float(slot), key) for slot in range(10)]
