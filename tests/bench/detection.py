@@ -26,8 +26,8 @@ from tests.bench.trial import LATER, Trial, run
 from tests.live.world import World
 
 RUNS = 30
-FAULTY = 3  # Processes of probers that see a fault at a time;
-WORKING = 6  # the others of these get ready meanwhile.
+FAULTY = 1  # Processes of probers that see a fault at a time;
+WORKING = 2  # the others of these get ready meanwhile.
 TRUE_SHARES = 0.9  # How often the share must be in its interval.
 
 

@@ -16,7 +16,8 @@ from probe.core.model import RouteKey
 
 SIZE = 12  # Probes of a burst,
 SIBLING_SIZE = 4  # and beside them on a sibling, for comparison.
-PACE = 1.0  # s between two probes of a burst.
+PACE = 1.0  # s between two probes of a burst,
+SIBLING_PACE = 0.5  # and on the sibling: what it answers tells the node from what they share.
 MOST_DECIDING = 60  # Probes that are spent on one question.
 LASTING = 300.0  # s after which what could not be sent of a burst is not worth it any more.
 
@@ -31,6 +32,7 @@ class _Burst:
     keys: deque[RouteKey]
     due: float
     end: float
+    pace: float = PACE
 
 
 @dataclass(slots=True)
@@ -93,7 +95,9 @@ class Bursts:
         self._began[node] = now
         self._active[node] = _Burst(deque(islice(cycle(routes), SIZE)), now, end)
         if sibling is not None:
-            self._siblings[node] = _Burst(deque([sibling] * SIBLING_SIZE), now + PACE / 2, end)
+            keys = deque([sibling] * SIBLING_SIZE)
+            begins = now + SIBLING_PACE / 2
+            self._siblings[node] = _Burst(keys, begins, end, SIBLING_PACE)
 
     def calm(self, node: NodeName) -> None:
         """Nothing is open about this node any more, or it is known what is wrong."""
@@ -117,7 +121,7 @@ class Bursts:
                 if self._all.count(now) >= _IN_ALL - _KEPT:
                     return
                 if self._take(_Handed(burst.keys[0], burst), now):
-                    burst.due = max(burst.due + PACE, now + PACE / 2)
+                    burst.due = max(burst.due + burst.pace, now + burst.pace / 2)
                     yield burst.keys.popleft()
 
     def deciding(self, now: float, routes: Sequence[RouteKey]) -> Iterator[RouteKey]:

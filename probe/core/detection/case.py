@@ -101,9 +101,8 @@ class Assessment:
 
     @property
     def share(self) -> Share | None:
-        """The failing share, until the last failure: what came after it is the way back."""
-        after = next((n for n, failed in enumerate(reversed(self.outcomes)) if failed), 0)
-        return failing_share(self.outcomes[: len(self.outcomes) - after])
+        """The failing share, without the way back."""
+        return failing_share(self.outcomes)
 
     def faults(self) -> list[Fault]:
         """What is wrong, the most frequent first, by the newest failures."""

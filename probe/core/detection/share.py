@@ -8,14 +8,26 @@ from collections.abc import Sequence
 from probe.core.incident import Share
 
 _Z = 1.96  # Of the normal distribution, two-sided 95 %.
+_CHANCE = 0.05  # What is less probable does not just happen.
 
 
 def failing_share(failed: Sequence[bool]) -> Share | None:
     """The share of failures among outcomes in order; None where nothing can be said.
 
     A window of trouble begins and ends on a failure, which would make the share seem higher
-    than it is: the first failure and the last one are left out.
+    than it is: the first failure and the last one are left out. What came after the last one
+    counts for as long as a fault that fails now and then may look like that; all else is the way
+    back.
     """
+    end = len(failed) - next((n for n, one in enumerate(reversed(failed)) if one), len(failed))
+    until = _bounds(failed[:end])
+    if until is None or all(failed[:end]):
+        return until
+    by_chance = (1.0 - until.low) ** (len(failed) - end) >= _CHANCE
+    return _bounds(failed) if by_chance else until
+
+
+def _bounds(failed: Sequence[bool]) -> Share | None:
     count, failures = len(failed), sum(failed)
     less = min(failures, 2)
     return wilson(failures - less, count - less)
