@@ -64,10 +64,6 @@ bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the del
 simulate: $(VENV)/.dev ## the detector in simulated worlds: every single fault, thirty days; ARGS='days'
 	$(BIN)/python -m tests.simulation $(ARGS)
 
-.PHONY: rules
-rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
-	$(PYTHON) deploy/prometheus/render.py
-
 .PHONY: bench-detection
 bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'
 	$(BIN)/python -m tests.bench.detection $(ARGS)
