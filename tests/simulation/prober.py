@@ -297,10 +297,10 @@ class Prober:
         self._running[key] -= 1
         attempt = course.attempt(began + self._ahead)
         changes = self._ledger.submitted(sequence, attempt)
+        self._post(changes)
         self._detector.attempted(sequence, attempt, "")
         if course.taken:
             self._world.take(sequence, key, course, self._agenda.now)
-        self._post(changes)
         if self._failed:
             self._diagnose()
 

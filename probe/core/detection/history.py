@@ -24,6 +24,7 @@ from probe.core.detection.observation import (
     SUCCESS,
     TAKEN,
     Failure,
+    NodeName,
     Observation,
     Weight,
     blamed,
@@ -67,6 +68,7 @@ class History:
         self.answers = Answers()
         self._fullness = Fullness(sights)
         self._burst: dict[str, float] = {}  # When each relay last got a probe of a burst.
+        self._overcharged: set[NodeName] = set()  # Those that the schedule alone is too much for.
         self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
@@ -111,12 +113,15 @@ class History:
         if attempt.reply is not None or attempt.broken is Break.REFUSED:
             self.answers.from_relay(attempt.ended)
         self._time(one, attempt)
+        if is_too_much(attempt):
+            self._overcharge(one)
         reason = reason_of(attempt)
         if reason is None or reason is Reason.ACK_LOST:
             one.accepted = attempt.dot if reason else attempt.ended
             one.reply = evidence(attempt)
+            self._overcharged.discard(one.node)
             self._slow(one, attempt)
-        elif is_too_much(attempt) and self._is_our_doing(one):
+        elif is_too_much(attempt) and one.node not in self._overcharged:
             one.failure = None
         elif (failure := failure_of(reason, attempt)) is not None:
             self._fail(one, failure, attempt.ended)
@@ -183,6 +188,7 @@ class History:
     def keep(self, routes: AbstractSet[RouteKey]) -> None:
         """These are all that there are now; of what is gone it need not be known that it worked."""
         self._proven_ways &= routes
+        self._overcharged &= {(key.relay, key.node) for key in routes}
         self.proven &= {name for key in routes for name in names_of(key)}
 
     def since(self, moment: float) -> Iterator[Observation]:
@@ -255,9 +261,13 @@ class History:
 
     # ---- what follows
 
-    def _is_our_doing(self, one: Observation) -> bool:
-        """Whether we are too many for a relay because of a burst: as scheduled we may not be."""
-        return one.slot - self._burst.get(one.key.relay, -math.inf) < THROTTLED
+    def _overcharge(self, one: Observation) -> None:
+        """A relay says that we are too many: is that the schedule, or a burst of ours?
+
+        A node that refused us before there was a burst goes on refusing, until it takes something.
+        """
+        if one.slot - self._burst.get(one.key.relay, -math.inf) >= THROTTLED:
+            self._overcharged.add(one.node)
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
         if one.failure is None:

@@ -91,6 +91,18 @@ def test_a_relay_that_the_schedule_is_too_much_for_refuses() -> None:
     assert world.named == [N1]
 
 
+def test_a_relay_that_was_seldom_asked_when_it_began_to_refuse_is_not_excused_by_bursts() -> None:
+    """It refused the schedule before there was any burst, so those that follow are no cause."""
+    world = healthy()
+    for moment in range(160, 600):
+        world.read(moment)
+        if moment % 60 == 40:
+            answered(world, moment, TOO_MANY, burst=moment % 120 != 40)
+            others_work(world, moment)
+        world.tick(moment + 0.5)
+    assert world.named == [N1]
+
+
 # ---- a resolver that is dead
 
 
