@@ -52,15 +52,19 @@ def _stretched(load: Load, kind: str, limits: Mapping[str, float]) -> Iterator[s
     for name, most in limits.items():
         if planned.get(name, 0.0) <= SHARE * most:
             continue
-        longest = max(
-            route.interval for route in load.routes if getattr(route.key, kind.lower()) == name
-        )
+        own = [r.interval for r in load.routes if getattr(r.key, kind.lower()) == name]
         owner = load.providers.get(name) if kind == "Mailbox" else None
         whose = f" (it is at {owner})" if owner is not None else ""
         yield (
             f"{kind} {name}{whose} takes {most:.0f} messages a day, and {planned[name]:.0f} are"
-            f" planned: its slots are stretched, to one in {longest:.3g} s on each route."
+            f" planned: its slots are stretched, to one in {_spread(own)} on each route."
         )
+
+
+def _spread(intervals: Sequence[float]) -> str:
+    """What they are; some are longer where another limit, or a setting, makes them so."""
+    least, most = f"{min(intervals):.3g}", f"{max(intervals):.3g}"
+    return f"{least} s" if least == most else f"{least} to {most} s"
 
 
 def _cramped(load: Load) -> Iterator[str]:
