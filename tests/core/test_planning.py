@@ -144,6 +144,14 @@ def test_another_limit_is_not_said_to_stretch_all_slots() -> None:
     )
 
 
+def test_a_relay_that_is_all_but_used_up_is_told() -> None:
+    limits = Limits({"pool": RelayLimits(per_day=5000)})
+    assert [*warnings(load(pool(3), limits))][1:] == [
+        "The limit of relay pool leaves 50 messages a day for confirmation probes, and the times"
+        " here do not count with that: once they are used up, faults are named later.",
+    ]
+
+
 def test_a_large_provider_is_named_and_what_it_leaves_for_confirmation() -> None:
     limits = Limits(mailboxes={"corp": 2000})
     assert [*warnings(load(pool(3), limits, Provider.GMAIL))] == [

@@ -82,13 +82,20 @@ def _cramped(load: Load) -> Iterator[str]:
 
 
 def _spent(load: Load) -> Iterator[str]:
-    """Mailboxes whose limit leaves less for a day than one open question may take."""
-    in_force = daily(load.routes, lambda key: key.mailbox)
-    for name, most in load.limits.mailboxes.items():
+    """Whose limit leaves less for a day than one open question may take."""
+    days = {name: one.per_day for name, one in load.limits.relays.items() if one.per_day}
+    of_relays = daily(load.routes, lambda key: key.relay)
+    of_mailboxes = daily(load.routes, lambda key: key.mailbox)
+    yield from _scarce("relay", days, of_relays)
+    yield from _scarce("mailbox", load.limits.mailboxes, of_mailboxes)
+
+
+def _scarce(kind: str, limits: Mapping[str, int], in_force: Mapping[str, float]) -> Iterator[str]:
+    for name, most in limits.items():
         spare = most - in_force.get(name, 0.0)
         if name in in_force and spare < MOST_DECIDING:
             yield (
-                f"The limit of mailbox {name} leaves {max(0.0, spare):.0f} messages a day for"
+                f"The limit of {kind} {name} leaves {max(0.0, spare):.0f} messages a day for"
                 " confirmation probes, and the times here do not count with that: once they are"
                 " used up, faults are named later."
             )
