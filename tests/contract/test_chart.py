@@ -171,6 +171,11 @@ def test_there_is_one_of_it() -> None:
     assert rendered(ALL)["StatefulSet mailprobe"]["spec"]["replicas"] == 1
 
 
+def test_what_mends_a_pod_that_cannot_start_reaches_it() -> None:
+    """In turn, Kubernetes waits for a broken pod to be ready before it replaces it."""
+    assert rendered(EMPTY)["StatefulSet mailprobe"]["spec"]["podManagementPolicy"] == "Parallel"
+
+
 @pytest.mark.parametrize(("values", "scheme"), [(EMPTY, "HTTP"), (ALL, "HTTPS")])
 def test_the_kubelet_asks_as_the_pages_are_served(values: Json, scheme: str) -> None:
     one = container(values)
