@@ -196,6 +196,28 @@ def test_another_port_is_the_same_everywhere() -> None:
     assert rendered(values)["Service mailprobe"]["spec"]["ports"][0]["port"] == 8080
 
 
+def test_what_the_configuration_probes_can_be_reached() -> None:
+    """Otherwise the policy would make a relay look unreachable."""
+    config = {
+        "relays": {
+            "own": {"host": "smtp.test", "port": 2525},
+            "pool": {"nodes": ["a=192.0.2.1:1587", "192.0.2.2", "2001:db8::7", "[2001:db8::8]:26"]},
+            "none": None,
+        },
+        "mailboxes": {
+            "corp": {"imap": {"host": "imap.test", "port": 993}},
+            "back": {"imap": {}},
+            "no": None,
+        },
+    }
+    policy = rendered({"config": config, "networkPolicy": {"enabled": True}})
+    [egress] = policy["NetworkPolicy mailprobe"]["spec"]["egress"]
+    usual = [25, 465, 587, 143, 993, 443]
+    tcp = [one["port"] for one in egress["ports"] if one["protocol"] == "TCP"]
+    assert tcp == [53, *usual, 2525, 1587, 26]
+    assert {"port": 53, "protocol": "UDP"} in egress["ports"]
+
+
 def test_the_journal_outlives_the_pod_unless_told_otherwise() -> None:
     [claim] = rendered(EMPTY)["StatefulSet mailprobe"]["spec"]["volumeClaimTemplates"]
     assert claim["metadata"]["name"] == "journal"
