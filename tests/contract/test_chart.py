@@ -126,6 +126,7 @@ def test_every_value_has_its_place_in_the_schema_and_the_other_way_round() -> No
         ({"image": {"digest": "latest"}}, "/image/digest"),
         ({"config": "instance: fra1"}, "/config': got string, want object"),
         ({"config": {"web": {"listen": "0.0.0.0"}}}, "/config/web/listen"),
+        ({"config": {"web": {"listen": "127.0.0.1:9841"}}}, "/config/web/listen"),
         ({"secrets": ["smtp"]}, "/secrets/0': got string, want object"),
         ({"secrets": [{"name": "smtp", "items": [{"key": "a", "path": "../b"}]}]}, "/items/0/path"),
         ({"persistence": {"size": "much"}}, "/persistence/size"),
@@ -307,6 +308,15 @@ def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
     command = ["promtool", "check", "rules", *map(str, tmp_path.glob("*.yml"))]
     end = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert end.returncode == 0, end.stdout + end.stderr
+
+
+@pytest.mark.parametrize("part", ["prometheusRule", "dashboards"])
+def test_a_chart_whose_links_were_not_followed_says_so(tmp_path: Path, part: str) -> None:
+    """As from a download that leaves symbolic links out."""
+    bare = tmp_path / "mailprobe"
+    shutil.copytree(CHART, bare, ignore=shutil.ignore_patterns("files"))
+    with pytest.raises(helm.HelmRenderError, match="package"):
+        helm.Chart.load(bare).render({part: {"enabled": True}}, name="a", namespace="mail")
 
 
 def test_the_dashboards_are_those_that_ship() -> None:
