@@ -144,6 +144,11 @@ def test_another_limit_is_not_said_to_stretch_all_slots() -> None:
     )
 
 
+def test_a_very_long_interval_is_written_in_full() -> None:
+    limits = Limits(mailboxes={"corp": 10})
+    assert "to one in 26182 s on each route" in next(warnings(load(pool(3), limits)))
+
+
 def test_a_relay_that_is_all_but_used_up_is_told() -> None:
     limits = Limits({"pool": RelayLimits(per_day=5000)})
     assert [*warnings(load(pool(3), limits))][1:] == [

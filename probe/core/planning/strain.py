@@ -63,8 +63,12 @@ def _stretched(load: Load, kind: str, limits: Mapping[str, float]) -> Iterator[s
 
 def _spread(intervals: Sequence[float]) -> str:
     """What they are; some are longer where another limit, or a setting, makes them so."""
-    least, most = f"{min(intervals):.3g}", f"{max(intervals):.3g}"
+    least, most = _seconds(min(intervals)), _seconds(max(intervals))
     return f"{least} s" if least == most else f"{least} to {most} s"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3g}" if value < 100.0 else f"{value:.0f}"
 
 
 def _cramped(load: Load) -> Iterator[str]:
