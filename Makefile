@@ -52,6 +52,10 @@ release-notes: ## what CHANGELOG.md says of a version: ARGS=0.1.0
 demo: $(VENV)/.demo ## embedded mail servers and prober in one process; ARGS='--scenario NAME'
 	$(BIN)/mailprobe demo $(ARGS)
 
+.PHONY: rules
+rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
+	$(PYTHON) deploy/prometheus/render.py
+
 .PHONY: dashboards
 dashboards: $(VENV)/.dev ## write the dashboards anew from dashboards/source
 	$(BIN)/python -m dashboards.source
@@ -63,10 +67,6 @@ bench: $(VENV)/.dev servers ## measure: probes per second, lag, error of the del
 .PHONY: simulate
 simulate: $(VENV)/.dev ## the detector in simulated worlds: every single fault, thirty days; ARGS='days'
 	$(BIN)/python -m tests.simulation $(ARGS)
-
-.PHONY: rules
-rules: ## write deploy/prometheus/rules from their templates and deploy/prometheus/base_urls.txt
-	$(PYTHON) deploy/prometheus/render.py
 
 .PHONY: bench-detection
 bench-detection: $(VENV)/.dev servers ## measure: how long it takes to name a fault; ARGS='--runs 100'

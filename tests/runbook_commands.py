@@ -7,7 +7,7 @@ import re
 # What is to be filled in, in capitals.
 PLACEHOLDERS = {
     *("HOST", "NODE", "PORT", "USER", "SENDER", "RECIPIENT"),
-    *("IMAP_HOST", "IMAP_USER", "JUNK_FOLDER", "NUMBER"),
+    *("IMAP_HOST", "IMAP_USER", "JUNK_FOLDER", "NUMBER", "WORD"),
     *("RESOLVER", "NAME_SERVER", "DOMAIN", "SELECTOR", "IP", "REVERSED_IP", "LIST"),
     *("PROBER", "PROMETHEUS", "ALERTMANAGER", "CONFIG", "JOURNAL_FOLDER"),
 }

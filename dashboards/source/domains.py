@@ -176,7 +176,8 @@ _CONTENT = Row(
         ),
         graph(
             "Bounces",
-            "By status code: 4.x and 5.2.2 are the mailbox, 5.7 is policy or reputation.",
+            "By status code: 4.x and 5.2.2 are the mailbox, 5.7 is policy or reputation. The first"
+            " bounce of a status begins its series, so that it is none of the bars.",
             Query(
                 """sum by (relay, mailbox, status) (
                     increase(mailprobe_bounces_total{<sent>}[$__rate_interval]))""",

@@ -43,7 +43,7 @@ def _lines(template: str, urls: dict[str, str], phrases: dict[str, str]) -> Iter
             alert = match[1]
         if match := _LINKS.match(line):
             board, *labels = match[2].split()
-            variables = "&".join(map(_variable, ("job", "instance", *labels)))
+            variables = "".join(_variables("job", "instance", *labels))
             yield LINKS.format(
                 indent=match[1], alert=alert, board=board, variables=variables, **urls
             )
@@ -51,8 +51,12 @@ def _lines(template: str, urls: dict[str, str], phrases: dict[str, str]) -> Iter
             yield _phrased(line, phrases) + "\n"
 
 
-def _variable(label: str) -> str:
-    return f"var-{label}={{{{ urlquery $labels.{label} }}}}"
+def _variables(*labels: str) -> Iterator[str]:
+    """What chooses them on a dashboard: where a label is empty, all stay chosen."""
+    for number, label in enumerate(labels):
+        between = "&" if number else ""
+        value = "{{ urlquery . }}"
+        yield f"{{{{ with $labels.{label} }}}}{between}var-{label}={value}{{{{ end }}}}"
 
 
 def _phrased(line: str, phrases: dict[str, str]) -> str:

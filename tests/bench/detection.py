@@ -28,8 +28,8 @@ from tests.live.world import World
 
 RUNS = 30
 AGREED = 1.5  # Times the promise of `mailprobe plan`, or a part of it, that the mean may be.
-FAULTY = 3  # Processes of probers that see a fault at a time;
-WORKING = 6  # the others of these get ready meanwhile.
+FAULTY = 1  # Processes of probers that see a fault at a time;
+WORKING = 2  # the others of these get ready meanwhile.
 TRUE_SHARES = 0.9  # How often the share must be in its interval.
 
 

@@ -151,6 +151,11 @@ KEY = RouteKey("pool", "192.0.2.12", "shop", "corp")
 NODE = Node("pool", "192.0.2.12", "192.0.2.12", 587)
 WAY = {"relay": "pool", "node": "192.0.2.12", "sender": "shop", "mailbox": "corp"}
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
+PROMETHEUS_3 = (  # It fails a scrape whose content type it does not know.
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -613,6 +618,7 @@ async def test_a_retired_node_is_gone_though_an_attempt_ends_later() -> None:
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
         ),
         (OPENMETRICS, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (PROMETHEUS_3, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
     ],
 )
 async def test_the_format_is_negotiated(accept: str, content_type: str) -> None:

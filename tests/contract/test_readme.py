@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from probe.demo import SCENARIOS
 from probe.metrics import CATALOGUE
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 SHORT = {
     ("kind", "relay", "node", "sender", "mailbox", "flow"): "C",
     ("relay", "node", "sender", "mailbox"): "Q",
@@ -33,3 +36,12 @@ def test_every_metric_has_its_row_and_every_row_its_metric() -> None:
 def test_every_scenario_of_the_demo_has_its_row() -> None:
     part = README.partition("## Try it")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z-]+)` \|", part, re.MULTILINE) == [*SCENARIOS]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_what_is_to_be_made_can_be_made_and_is_there_once(page: str) -> None:
+    named = re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", (ROOT / page).read_text(), re.M)
+    made = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert named
+    assert {one or other for one, other in named} <= set(made)
+    assert len(made) == len(set(made))

@@ -44,7 +44,7 @@ BACK = ComponentStatus(Component(Kind.MAILBOX, mailbox="back"), State.OK, 1_795_
 FULL = ComponentStatus(
     Component(Kind.MAILBOX, mailbox="corp"),
     State.DEGRADED,
-    1_795_316_640.0,
+    1_795_316_643.0,  # It has been degraded since it was found out; at fault, since earlier.
     (
         FaultStatus(
             Fault.FULL,

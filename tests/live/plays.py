@@ -231,8 +231,8 @@ def two_at_once(stage: Stage) -> Play:
 
 
 def ending_certificate(stage: Stage) -> Play:
-    """A node shows a certificate that ends within hours."""
-    good, ending = stage.certificate(90 * DAY), stage.certificate(DAY / 4)
+    """A node shows a certificate that ends in two days."""
+    good, ending = stage.certificate(90 * DAY), stage.certificate(2 * DAY)
     suspect = stage.postfix("ending", good)
     settings = stage.settings(
         "ending", stage.nodes(suspect), tls="starttls", ca_file=str(stage.authority.ca_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import smtplib
 import socket
 import time
@@ -101,3 +102,17 @@ def test_nothing_is_left_of_a_network(calm_pool: Pool) -> None:
     connection.close()
     with pytest.raises(ConnectionRefusedError):
         connect(proxy)
+
+
+def test_who_comes_as_it_stops_listening_is_let_go(proxy: Proxy) -> None:
+    """A socket that nobody closes would be an error of whatever test runs by then."""
+    for _ in range(20):
+        clients = [socket.socket() for _ in range(3)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex((proxy.address, proxy.port))
+        proxy.refuse()
+        proxy.heal()
+        for client in clients:
+            client.close()
+    gc.collect()

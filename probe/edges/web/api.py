@@ -36,7 +36,7 @@ def _component(status: ComponentStatus) -> dict[str, object]:
         "state": status.state,
         "faults": [one.fault for one in status.faults],
         "confirmed": status.confirmed,
-        "since": rfc3339(status.since),
+        "since": rfc3339(status.began),
         "failing_share": _share(status.share),
         "alternatives": [asdict(one) for one in status.alternatives],
         "evidence": status.evidence,

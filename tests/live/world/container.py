@@ -36,7 +36,6 @@ cert = /run/authorities.pem
 AUTHORITIES = Path(os.environ.get("PIP_CERT") or "/etc/ssl/certs/ca-certificates.crt")
 NEEDED = {"buildah": "buildah", "podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap"}
 PYTHON = "python3,python3-venv,ca-certificates"
-COMPILE = 'chroot "$1" /usr/bin/python3 -m compileall -q -j 0 /usr/lib'
 
 
 class Store:
@@ -75,9 +74,8 @@ class Store:
         if not archive.exists():
             self._cache.mkdir(parents=True, exist_ok=True)
             fresh = self.home / "base.tar"
-            hook = f"--customize-hook={COMPILE}"
             packages = f"--include={PYTHON}"
-            self._run("mmdebstrap", "--variant=extract", packages, hook, _codename(), str(fresh))
+            self._run("mmdebstrap", "--variant=extract", packages, _codename(), str(fresh))
             half = archive.with_suffix(f".{os.getpid()}")
             shutil.move(fresh, half)
             half.rename(archive)

@@ -66,7 +66,6 @@ class Proxy:
         self._greets_after = 0.0
         self._refuses: Callable[[], bool] | None = None
         self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._crowd: list[socket.socket] = []  # Connections that fill the listener's queue.
         self._flowing = asyncio.Event()
@@ -98,17 +97,18 @@ class Proxy:
         self._network.do(self._heal())
 
     async def _refuse(self) -> None:
-        await self._stop_accepting()
+        self._stop_accepting()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         self._disperse()
+        await asyncio.sleep(0)  # Whoever has just been accepted begins, so that he ends in order.
         for connection in (everyone := tuple(self._connections)):
             connection.cancel()
         await asyncio.gather(*everyone, return_exceptions=True)
 
     async def _drop(self) -> None:
-        await self._stop_accepting()
+        self._stop_accepting()
         self._flowing.clear()
         # No rights are needed for this: a listener whose queue is full answers to no SYN.
         assert self._listener is not None
@@ -123,28 +123,29 @@ class Proxy:
                     )
 
     async def _heal(self) -> None:
-        await self._stop_accepting()
         if self._listener is None:
             self._listener = socket.create_server((self.address, self.port), backlog=_BACKLOG)
             self._listener.setblocking(False)
         self._listener.listen(_BACKLOG)
         self._disperse()
         self._flowing.set()
-        self._accepting = asyncio.create_task(self._accept(self._listener))
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     def _disperse(self) -> None:
         for stranger in self._crowd:
             stranger.close()
         self._crowd.clear()
 
-    async def _stop_accepting(self) -> None:
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
+    def _stop_accepting(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            client, _ = await asyncio.get_running_loop().sock_accept(listener)
+    def _accept(self) -> None:
+        # No task that could be cancelled between a connection and its being passed on.
+        assert self._listener is not None
+        with suppress(OSError):
+            client, _ = self._listener.accept()
+            client.setblocking(False)
             connection = asyncio.create_task(self._pass_on(client))
             self._connections.add(connection)
             connection.add_done_callback(self._connections.discard)
