@@ -74,6 +74,7 @@ class Prober:
     def write(self, settings: dict[str, object]) -> None:
         """Write the configuration, with the journal and the pages where they belong."""
         own = {
+            "resolvers": [f"{LOOPBACK}:9"],  # Nobody: no question leaves this machine.
             "journal": f"{self.home}/journal.sqlite3",
             "web": {"listen": f"{LOOPBACK}:{self.port}"},
         }
