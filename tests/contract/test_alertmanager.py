@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from probe.cli import main
 from tests.dns_server import records, scripted_dns
@@ -145,3 +147,78 @@ def test_what_inhibits_and_what_is_inhibited_exists() -> None:
         named |= {f"MailProbe{name}" for name in (several or one).split("|")}
     assert len(named) > 20
     assert named <= alerts
+
+
+Labels = dict[str, str]
+
+
+def alert(name: str, **labels: str) -> Labels:
+    return {"alertname": f"MailProbe{name}", "job": "mailprobe", "instance": "fra", **labels}
+
+
+def matches(matcher: str, labels: Labels) -> bool:
+    """As Alertmanager does it: a label that is missing is empty."""
+    found = re.fullmatch(r'(\w+)(=~|!=|=)"(.*)"', matcher)
+    assert found, matcher
+    name, operator, value = found.groups()
+    pattern = value if operator == "=~" else re.escape(value)
+    return bool(re.fullmatch(pattern, labels.get(name, ""))) is not (operator == "!=")
+
+
+def inhibits(source: Labels, target: Labels) -> bool:
+    """Whether one hides the other."""
+
+    def applies(rule: dict[str, Any]) -> bool:
+        return (
+            all(matches(one, source) for one in rule["source_matchers"])
+            and all(matches(one, target) for one in rule["target_matchers"])
+            and all(source.get(one, "") == target.get(one, "") for one in rule["equal"])
+        )
+
+    return any(map(applies, YAML(typ="safe", pure=True).load(SHIPPED)["inhibit_rules"]))
+
+
+N2 = {"relay": "pool", "node": "n2"}
+HOLDING = alert("NodeAtFault", fault="holding", **N2)
+SILENT = alert("RelayNodeNotDelivering", fault="holding", **N2)
+BLIND = alert("MailboxUnreadable", mailbox="corp", fault="unreadable")
+ENDING = alert("CertificateExpiringSoon", fault="insecure", **N2)
+REFUSED = alert("RouteAtFault", mailbox="corp", fault="refusing", **N2)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (alert("RelayAtFault", relay="pool", fault="holding"), HOLDING),
+        (alert("RelayAtFault", relay="pool", fault="unreachable"), HOLDING),
+        (alert("RelayAtFault", relay="pool", fault="holding"), SILENT),
+        (alert("RelayAtFault", relay="pool", fault="insecure"), ENDING),
+        (alert("NodeAtFault", fault="insecure", **N2), ENDING),
+        (HOLDING, SILENT),
+        (HOLDING, alert("RelayPartialFailure", relay="pool")),
+        (BLIND, alert("RouteAtFault", mailbox="corp", fault="holding", **N2)),
+        (BLIND, alert("Lost", mailbox="corp", **N2)),
+    ],
+)
+def test_what_is_implied_is_hidden(source: Labels, target: Labels) -> None:
+    assert inhibits(source, target)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (alert("RelayAtFault", relay="pool", fault="insecure"), HOLDING),
+        (alert("RelayAtFault", relay="pool", fault="slow"), HOLDING),
+        (alert("RelayAtFault", relay="pool", fault="slow"), REFUSED),
+        (alert("RelayAtFault", relay="pool", fault="holding"), ENDING),
+        (alert("RelayAtFault", relay="spare", fault="unreachable"), HOLDING),
+        (alert("NodeAtFault", fault="insecure", **N2), SILENT),
+        (alert("NodeAtFault", fault="insecure", **N2), alert("RelayPartialFailure", relay="pool")),
+        (BLIND, REFUSED),
+        (BLIND, alert("MailboxPartialFailure", mailbox="corp")),
+        ({**BLIND, "instance": "ams"}, alert("Lost", mailbox="corp", **N2)),
+        (alert("Down"), HOLDING),
+    ],
+)
+def test_what_is_news_is_not_hidden(source: Labels, target: Labels) -> None:
+    assert not inhibits(source, target)

@@ -126,6 +126,7 @@ def test_every_value_has_its_place_in_the_schema_and_the_other_way_round() -> No
         ({"image": {"digest": "latest"}}, "/image/digest"),
         ({"config": "instance: fra1"}, "/config': got string, want object"),
         ({"config": {"web": {"listen": "0.0.0.0"}}}, "/config/web/listen"),
+        ({"config": {"web": {"listen": "127.0.0.1:9841"}}}, "/config/web/listen"),
         ({"secrets": ["smtp"]}, "/secrets/0': got string, want object"),
         ({"secrets": [{"name": "smtp", "items": [{"key": "a", "path": "../b"}]}]}, "/items/0/path"),
         ({"persistence": {"size": "much"}}, "/persistence/size"),
@@ -171,6 +172,11 @@ def test_there_is_one_of_it() -> None:
     assert rendered(ALL)["StatefulSet mailprobe"]["spec"]["replicas"] == 1
 
 
+def test_what_mends_a_pod_that_cannot_start_reaches_it() -> None:
+    """In turn, Kubernetes waits for a broken pod to be ready before it replaces it."""
+    assert rendered(EMPTY)["StatefulSet mailprobe"]["spec"]["podManagementPolicy"] == "Parallel"
+
+
 @pytest.mark.parametrize(("values", "scheme"), [(EMPTY, "HTTP"), (ALL, "HTTPS")])
 def test_the_kubelet_asks_as_the_pages_are_served(values: Json, scheme: str) -> None:
     one = container(values)
@@ -189,6 +195,28 @@ def test_another_port_is_the_same_everywhere() -> None:
     values = {"config": {"web": {"listen": "[::]:8080"}}}
     assert container(values)["ports"] == [{"name": "http", "containerPort": 8080}]
     assert rendered(values)["Service mailprobe"]["spec"]["ports"][0]["port"] == 8080
+
+
+def test_what_the_configuration_probes_can_be_reached() -> None:
+    """Otherwise the policy would make a relay look unreachable."""
+    config = {
+        "relays": {
+            "own": {"host": "smtp.test", "port": 2525},
+            "pool": {"nodes": ["a=192.0.2.1:1587", "192.0.2.2", "2001:db8::7", "[2001:db8::8]:26"]},
+            "none": None,
+        },
+        "mailboxes": {
+            "corp": {"imap": {"host": "imap.test", "port": 993}},
+            "back": {"imap": {}},
+            "no": None,
+        },
+    }
+    policy = rendered({"config": config, "networkPolicy": {"enabled": True}})
+    [egress] = policy["NetworkPolicy mailprobe"]["spec"]["egress"]
+    usual = [25, 465, 587, 143, 993, 443]
+    tcp = [one["port"] for one in egress["ports"] if one["protocol"] == "TCP"]
+    assert tcp == [53, *usual, 2525, 1587, 26]
+    assert {"port": 53, "protocol": "UDP"} in egress["ports"]
 
 
 def test_the_journal_outlives_the_pod_unless_told_otherwise() -> None:
@@ -280,6 +308,15 @@ def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
     command = ["promtool", "check", "rules", *map(str, tmp_path.glob("*.yml"))]
     end = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert end.returncode == 0, end.stdout + end.stderr
+
+
+@pytest.mark.parametrize("part", ["prometheusRule", "dashboards"])
+def test_a_chart_whose_links_were_not_followed_says_so(tmp_path: Path, part: str) -> None:
+    """As from a download that leaves symbolic links out."""
+    bare = tmp_path / "mailprobe"
+    shutil.copytree(CHART, bare, ignore=shutil.ignore_patterns("files"))
+    with pytest.raises(helm.HelmRenderError, match="package"):
+        helm.Chart.load(bare).render({part: {"enabled": True}}, name="a", namespace="mail")
 
 
 def test_the_dashboards_are_those_that_ship() -> None:

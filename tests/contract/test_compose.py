@@ -16,6 +16,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,15 @@ def test_it_knows_the_nodes_by_their_names_and_addresses() -> None:
         SETTINGS["mailboxes"]["corp"]["imap"]["host"]
         == SERVICES["dovecot"]["networks"]["mail"]["ipv4_address"]
     )
+
+
+def test_nobody_is_given_the_address_of_another() -> None:
+    [plan] = WORLD["networks"]["mail"]["ipam"]["config"]
+    given, whole = ip_network(plan["ip_range"]), ip_network(plan["subnet"])
+    for service in SERVICES.values():
+        if "mail" in service["networks"] and isinstance(service["networks"], dict):
+            address = ip_address(service["networks"]["mail"]["ipv4_address"])
+            assert address in whole and address not in given
 
 
 # ---- the mail servers

@@ -134,6 +134,29 @@ def test_a_limit_that_is_exceeded_is_told(
     assert [*warnings(load(pool(3), limits, owner))] == [sentence]
 
 
+def test_another_limit_is_not_said_to_stretch_all_slots() -> None:
+    """The mailbox of a large provider slows its own routes, not the relay's others."""
+    limits = Limits({"pool": RelayLimits(per_day=12000)}, {"corp": 2000})
+    routes = pool(3, mailboxes=("corp", "other"))
+    assert next(warnings(load(routes, limits))) == (
+        "Relay pool takes 12000 messages a day, and 34560 are planned: its slots are stretched,"
+        " to one in 26.2 to 131 s on each route."
+    )
+
+
+def test_a_very_long_interval_is_written_in_full() -> None:
+    limits = Limits(mailboxes={"corp": 10})
+    assert "to one in 26182 s on each route" in next(warnings(load(pool(3), limits)))
+
+
+def test_a_relay_that_is_all_but_used_up_is_told() -> None:
+    limits = Limits({"pool": RelayLimits(per_day=5000)})
+    assert [*warnings(load(pool(3), limits))][1:] == [
+        "The limit of relay pool leaves 50 messages a day for confirmation probes, and the times"
+        " here do not count with that: once they are used up, faults are named later.",
+    ]
+
+
 def test_a_large_provider_is_named_and_what_it_leaves_for_confirmation() -> None:
     limits = Limits(mailboxes={"corp": 2000})
     assert [*warnings(load(pool(3), limits, Provider.GMAIL))] == [

@@ -52,15 +52,23 @@ def _stretched(load: Load, kind: str, limits: Mapping[str, float]) -> Iterator[s
     for name, most in limits.items():
         if planned.get(name, 0.0) <= SHARE * most:
             continue
-        longest = max(
-            route.interval for route in load.routes if getattr(route.key, kind.lower()) == name
-        )
+        own = [r.interval for r in load.routes if getattr(r.key, kind.lower()) == name]
         owner = load.providers.get(name) if kind == "Mailbox" else None
         whose = f" (it is at {owner})" if owner is not None else ""
         yield (
             f"{kind} {name}{whose} takes {most:.0f} messages a day, and {planned[name]:.0f} are"
-            f" planned: its slots are stretched, to one in {longest:.3g} s on each route."
+            f" planned: its slots are stretched, to one in {_spread(own)} on each route."
         )
+
+
+def _spread(intervals: Sequence[float]) -> str:
+    """What they are; some are longer where another limit, or a setting, makes them so."""
+    least, most = _seconds(min(intervals)), _seconds(max(intervals))
+    return f"{least} s" if least == most else f"{least} to {most} s"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3g}" if value < 100.0 else f"{value:.0f}"
 
 
 def _cramped(load: Load) -> Iterator[str]:
@@ -78,13 +86,20 @@ def _cramped(load: Load) -> Iterator[str]:
 
 
 def _spent(load: Load) -> Iterator[str]:
-    """Mailboxes whose limit leaves less for a day than one open question may take."""
-    in_force = daily(load.routes, lambda key: key.mailbox)
-    for name, most in load.limits.mailboxes.items():
+    """Whose limit leaves less for a day than one open question may take."""
+    days = {name: one.per_day for name, one in load.limits.relays.items() if one.per_day}
+    of_relays = daily(load.routes, lambda key: key.relay)
+    of_mailboxes = daily(load.routes, lambda key: key.mailbox)
+    yield from _scarce("relay", days, of_relays)
+    yield from _scarce("mailbox", load.limits.mailboxes, of_mailboxes)
+
+
+def _scarce(kind: str, limits: Mapping[str, int], in_force: Mapping[str, float]) -> Iterator[str]:
+    for name, most in limits.items():
         spare = most - in_force.get(name, 0.0)
         if name in in_force and spare < MOST_DECIDING:
             yield (
-                f"The limit of mailbox {name} leaves {max(0.0, spare):.0f} messages a day for"
+                f"The limit of {kind} {name} leaves {max(0.0, spare):.0f} messages a day for"
                 " confirmation probes, and the times here do not count with that: once they are"
                 " used up, faults are named later."
             )

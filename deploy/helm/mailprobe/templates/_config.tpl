@@ -22,6 +22,27 @@ httpGet:
   scheme: {{ include "mailprobe.scheme" .root }}
 {{- end }}
 
+{{/* The TCP ports that are gone out to, as JSON: those of the values, and those that the
+configuration names, which may still be anything. */}}
+{{- define "mailprobe.egress" -}}
+{{- $ports := list }}
+{{- range .Values.networkPolicy.ports }}{{ $ports = append $ports (int .) }}{{ end }}
+{{- range .Values.config.relays }}
+{{- with . }}
+{{- with .port }}{{ $ports = append $ports (int .) }}{{ end }}
+{{- if kindIs "slice" .nodes }}
+{{- range .nodes }}
+{{- with regexFind "(^[^:]*|\\]):[0-9]+$" . }}{{ $ports = append $ports (splitList ":" . | last | int) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range .Values.config.mailboxes }}
+{{- with . }}{{ with .imap }}{{ with .port }}{{ $ports = append $ports (int .) }}{{ end }}{{ end }}{{ end }}
+{{- end }}
+{{- uniq $ports | toJson }}
+{{- end }}
+
 {{/* An address in the links of the alerts, as it stands in the rules: `NAME = URL` in base_urls.txt. */}}
 {{- define "mailprobe.link" -}}
 {{- .root.Files.Get "files/prometheus/base_urls.txt" | regexFind (printf "(?m)^%s = .*$" .name) | trimPrefix (printf "%s = " .name) }}

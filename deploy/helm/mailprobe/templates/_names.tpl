@@ -27,3 +27,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
 {{- end }}
 {{- end }}
+
+{{/* Those files that the chart has by symbolic links, which not everything that fetches it follows. */}}
+{{- define "mailprobe.linked" -}}
+{{- if not (.root.Files.Glob .path) }}
+{{- fail (printf "%s is missing: take the chart from a full checkout, or what `helm package` makes there" .path) }}
+{{- end }}
+{{- end }}
