@@ -68,7 +68,7 @@ class History:
         self.answers = Answers()
         self._fullness = Fullness(sights)
         self._burst: dict[str, float] = {}  # When each relay last got a probe of a burst.
-        self._overcharged: set[NodeName] = set()  # Those that the schedule alone is too much for.
+        self._overcharged: dict[NodeName, float] = {}  # Since when refusals are not our doing.
         self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
@@ -113,15 +113,15 @@ class History:
         if attempt.reply is not None or attempt.broken is Break.REFUSED:
             self.answers.from_relay(attempt.ended)
         self._time(one, attempt)
-        if is_too_much(attempt):
+        if is_too_much(attempt) and one.scheduled:
             self._overcharge(one)
         reason = reason_of(attempt)
         if reason is None or reason is Reason.ACK_LOST:
             one.accepted = attempt.dot if reason else attempt.ended
             one.reply = evidence(attempt)
-            self._overcharged.discard(one.node)
+            self._overcharged.pop(one.node, None)
             self._slow(one, attempt)
-        elif is_too_much(attempt) and one.node not in self._overcharged:
+        elif is_too_much(attempt) and one.slot < self._overcharged.get(one.node, math.inf):
             one.failure = None
         elif (failure := failure_of(reason, attempt)) is not None:
             self._fail(one, failure, attempt.ended)
@@ -188,7 +188,8 @@ class History:
     def keep(self, routes: AbstractSet[RouteKey]) -> None:
         """These are all that there are now; of what is gone it need not be known that it worked."""
         self._proven_ways &= routes
-        self._overcharged &= {(key.relay, key.node) for key in routes}
+        nodes = {(key.relay, key.node) for key in routes}
+        self._overcharged = {one: at for one, at in self._overcharged.items() if one in nodes}
         self.proven &= {name for key in routes for name in names_of(key)}
 
     def since(self, moment: float) -> Iterator[Observation]:
@@ -264,10 +265,12 @@ class History:
     def _overcharge(self, one: Observation) -> None:
         """A relay says that we are too many: is that the schedule, or a burst of ours?
 
-        A node that refused us before there was a burst goes on refusing, until it takes something.
+        What a node refuses first after a burst may be due to that. Then it is sent none for a
+        while: what it still refuses after that counts, until it takes something.
         """
-        if one.slot - self._burst.get(one.key.relay, -math.inf) >= THROTTLED:
-            self._overcharged.add(one.node)
+        burst = self._burst.get(one.key.relay, -math.inf)
+        since = one.slot + (THROTTLED if one.slot - burst < THROTTLED else 0.0)
+        self._overcharged[one.node] = min(since, self._overcharged.get(one.node, since))
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
         if one.failure is None:

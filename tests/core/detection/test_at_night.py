@@ -22,7 +22,7 @@ from probe.core.model import (
 )
 from probe.core.reach import Reach
 from probe.core.record import Bad, Record
-from tests.core.detection.test_detector import N1, RELAY, TAKEN, World
+from tests.core.detection.test_detector import CLOSED, N1, RELAY, TAKEN, World
 
 PROBER = Component(Kind.PROBER)
 TOO_MANY = replace(TAKEN, phase=Phase.MAIL, reply=Reply(421, "4.7.0", "Too many messages"))
@@ -100,6 +100,39 @@ def test_a_relay_that_was_seldom_asked_when_it_began_to_refuse_is_not_excused_by
             answered(world, moment, TOO_MANY, burst=moment % 120 != 40)
             others_work(world, moment)
         world.tick(moment + 0.5)
+    assert world.named == [N1]
+
+
+N2 = replace(N1, node="n2")
+
+
+def rechecked(world: World, since: int, until: int, *, seldom: int) -> None:
+    """A node is rechecked, closed as it is; meanwhile a second one refuses what is scheduled."""
+    for moment in range(since, until):
+        world.read(moment)
+        if moment % 5 == 0:
+            answered(world, moment, CLOSED, burst=True)
+        if moment % seldom == 0:
+            answered(world, moment + 0.1, TOO_MANY, node="n2")
+        world.came(world.sent(moment + 0.2, node="n3"), moment + 0.2)
+        world.tick(moment + 0.5)
+
+
+@pytest.mark.parametrize(("seldom", "within"), [(15, 180), (120, 720)])
+def test_a_second_node_that_refuses_the_schedule_is_not_excused_while_the_first_is_rechecked(
+    seldom: int, within: int
+) -> None:
+    world = healthy()
+    rechecked(world, 160, 160 + within, seldom=seldom)
+    assert set(world.named) == {N1, N2}
+
+
+def test_a_second_node_that_refuses_for_a_moment_while_the_first_is_rechecked_is_excused() -> None:
+    world = healthy()
+    rechecked(world, 160, 210, seldom=15)
+    assert world.named == [N1]
+    world.came(world.sent(211, node="n2"), 211)
+    rechecked(world, 215, 265, seldom=15)
     assert world.named == [N1]
 
 

@@ -120,3 +120,58 @@ def test_other_mailboxes_still_tell_who_holds_mail() -> None:
             story.came(record, moment)
         story.tick(moment + 0.5)
     assert [one.node for one in story.named if one != CORP] == ["n1"]
+
+
+def test_a_node_that_holds_mail_while_a_mailbox_over_its_quota_takes_the_rest_is_named() -> None:
+    """What arrives shows that there is room, whatever the quota says."""
+    story = Story()
+    story.pass_by(0, 200)
+    story.detector.declare(CORP, FULL)
+    story.pass_by(200, 400)
+    assert story.ever == {CORP}
+    story.pass_by(400, 420, keeps="n1")
+    for moment in range(420, 600, 20):
+        assert set(story.named) == {CORP, N1}, f"at {moment}"
+        story.pass_by(moment, moment + 20, keeps="n1")
+    story.detector.declare(CORP, ())
+    for moment in range(600, 700, 20):
+        story.pass_by(moment, moment + 20, keeps="n1")
+        assert story.named == [N1], f"at {moment}"
+
+
+def test_a_node_that_holds_mail_since_a_mailbox_went_over_its_quota_is_named_soon() -> None:
+    story = Story()
+    story.pass_by(0, 200)
+    story.detector.declare(CORP, FULL)
+    story.pass_by(200, 310, keeps="n1")
+    assert set(story.named) == {CORP, N1}
+
+
+@pytest.mark.parametrize("full", [10, 57, 59, 62, 85, 300, 900])
+def test_what_comes_before_it_is_known_that_there_is_room_again_accuses_nobody(full: int) -> None:
+    """A node comes back first, and the others keep what they have, while the quota is not read."""
+    story = Story()
+    story.pass_by(0, 200)
+    story.detector.declare(CORP, FULL)
+    story.pass_by(200, 200 + full, keeps="n1 n2 n3")
+    story.pass_by(200 + full, 206 + full, keeps="n2 n3")
+    story.detector.declare(CORP, ())
+    story.pass_by(206 + full, 280 + full, keeps="n2 n3")
+    assert story.ever == {CORP}
+    story.deliver(280.0 + full)
+    story.pass_by(280 + full, 340 + full)
+    assert story.ever == {CORP}
+
+
+def test_a_mailbox_that_was_nearly_full_for_long_accuses_nobody_when_it_is_full() -> None:
+    """There is hardly room, and a probe still fits; then others take what was left."""
+    story = Story()
+    story.pass_by(0, 200)
+    story.detector.declare(CORP, FULL)
+    story.pass_by(200, 500)
+    story.pass_by(500, 800, keeps="n1 n2 n3")
+    story.deliver(800.0)
+    story.pass_by(800, 806)
+    story.detector.declare(CORP, ())
+    story.pass_by(806, 900)
+    assert story.ever == {CORP}
