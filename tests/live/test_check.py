@@ -30,6 +30,7 @@ class Check:
         file = home / "mailprobe.yaml"
         # Neither of these may be touched: the journal's folder cannot even be made.
         own = {
+            "resolvers": [f"{LOOPBACK}:9"],  # Nobody: no question leaves this machine.
             "journal": "/proc/none/journal.sqlite3",
             "web": {"listen": f"{LOOPBACK}:{world.port()}"},
         }
