@@ -116,8 +116,12 @@ class Delivered:
     when: float  # Unix time of its last write, by the kernel's coarse clock: at most 4 ms early.
 
     def content(self) -> bytes:
-        """The whole message."""
-        return self.path.read_bytes()
+        """The whole message, also where flags have given it another name; empty if it is gone."""
+        name = self.path.name.partition(":")[0]
+        for path in self.path.parent.parent.glob(f"*/{name}*"):
+            with suppress(FileNotFoundError):
+                return path.read_bytes()
+        return b""
 
 
 class Dovecot(Server):
