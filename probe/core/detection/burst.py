@@ -17,7 +17,8 @@ from probe.core.model import RouteKey
 SIZE = 12  # Probes of a burst,
 SIBLING_SIZE = 4  # and beside them on a sibling, for comparison.
 PACE = 1.0  # s between two probes of a burst,
-SIBLING_PACE = 0.5  # and on the sibling: what it answers tells the node from what they share.
+HASTE = 0.5  # and between the first ones, and all on the sibling, which tell most.
+HASTY = 2  # Probes on the node after which the next one comes in haste.
 MOST_DECIDING = 60  # Probes that are spent on one question.
 LASTING = 300.0  # s after which what could not be sent of a burst is not worth it any more.
 
@@ -32,7 +33,14 @@ class _Burst:
     keys: deque[RouteKey]
     due: float
     end: float
-    pace: float = PACE
+    hasty: int  # After so many the next one comes in haste.
+
+    def take(self, now: float) -> RouteKey:
+        """The one that is sent now; it is said when the next one is due."""
+        pace = HASTE if self.hasty > 0 else PACE
+        self.hasty -= 1
+        self.due = max(self.due + pace, now + pace / 2)
+        return self.keys.popleft()
 
 
 @dataclass(slots=True)
@@ -93,11 +101,10 @@ class Bursts:
         """Confirm a suspicion on a node: over its routes in turn, which begin with the suspect."""
         end = now + LASTING
         self._began[node] = now
-        self._active[node] = _Burst(deque(islice(cycle(routes), SIZE)), now, end)
+        self._active[node] = _Burst(deque(islice(cycle(routes), SIZE)), now, end, HASTY)
         if sibling is not None:
             keys = deque([sibling] * SIBLING_SIZE)
-            begins = now + SIBLING_PACE / 2
-            self._siblings[node] = _Burst(keys, begins, end, SIBLING_PACE)
+            self._siblings[node] = _Burst(keys, now + HASTE / 2, end, SIBLING_SIZE)
 
     def calm(self, node: NodeName) -> None:
         """Nothing is open about this node any more, or it is known what is wrong."""
@@ -121,8 +128,7 @@ class Bursts:
                 if self._all.count(now) >= _IN_ALL - _KEPT:
                     return
                 if self._take(_Handed(burst.keys[0], burst), now):
-                    burst.due = max(burst.due + burst.pace, now + burst.pace / 2)
-                    yield burst.keys.popleft()
+                    yield burst.take(now)
 
     def deciding(self, now: float, routes: Sequence[RouteKey]) -> Iterator[RouteKey]:
         """A probe on one of the routes in which two explanations differ, if it is time for it."""
