@@ -45,7 +45,7 @@ def promised(grid: Grid) -> dict[tuple[Kind, Ailment], Prospect]:
         (THREE, NODE, Ailment.STOPPED, 6),
         (THREE, NODE, Ailment.DROPS, 6),
         (THREE, NODE, Ailment.GREETS_LATE, 6),
-        (THREE, NODE, Ailment.HALF, 16),
+        (THREE, NODE, Ailment.HALF, 48),
         (THREE, NODE, Ailment.DUPLICATES, 6),
         (THREE, NODE, Ailment.BOUNCES, 6),
         (THREE, EVERYTHING, Ailment.STOPPED, 6),
@@ -63,7 +63,8 @@ def test_a_fault_is_named_as_soon_as_promised(
     kind = Kind.RELAY if where is EVERYTHING else where.kind
     expected = promised(grid)[kind, ailment].named
     assert expected.mean / RATIO <= took <= expected.mean * RATIO
-    assert all(one.named and one.named <= expected.p95 * RATIO for one in results)
+    late = [one for one in results if one.named is None or one.named > expected.p95 * RATIO]
+    assert len(late) <= 0.05 * runs
 
 
 @pytest.mark.timeout(300)
