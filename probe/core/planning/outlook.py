@@ -23,7 +23,7 @@ from probe.core.planning.scene import Scene
 RUNS = 40  # Rehearsals of each fault.
 BALANCED = 3  # Nodes that are assumed behind an address with `nodes: greeting`.
 
-_ENDS = 0.5  # s that a server takes to end, as the scenario `mailbox-down` of the demo has it.
+_ENDS = 1.0  # s until the end of a server is felt: with Dovecot it is named after 1 to 2 s in all.
 _ENOUGH = 24  # Routes of a scene: more are as so many that come more often.
 _OF_NODES = (
     Ailment.HOLDS,
