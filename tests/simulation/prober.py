@@ -225,6 +225,7 @@ class Prober:
         for mailbox in diagnosis.asks:
             self._look_by(mailbox, self._agenda.now)
         for key in diagnosis.wishes:
+            self._alert_until = self._agenda.now + ALERT
             self._confirm(key)
 
     # ---- sending

@@ -15,7 +15,7 @@ from tests.simulation.grid import EVERYTHING, Grid
 from tests.simulation.judge import is_alone, is_right, is_true
 from tests.simulation.matrix import SHARES, Case, Result, cases, figured, play
 
-RUNS = {1.0: 60, 0.5: 40, 0.25: 30, 0.16: 20}  # By the failing share: small ones take longer.
+RUNS = {1.0: 60, 0.5: 40, 0.25: 30, 0.16: 40}  # By the failing share: small ones take longer.
 IN_TIME = 0.95
 
 
