@@ -73,11 +73,12 @@ class Prober:
 
     def write(self, settings: dict[str, object]) -> None:
         """Write the configuration, with the journal and the pages where they belong."""
-        own = {
-            "resolvers": [f"{LOOPBACK}:9"],  # Nobody: no question leaves this machine.
+        own: dict[str, object] = {
             "journal": f"{self.home}/journal.sqlite3",
             "web": {"listen": f"{LOOPBACK}:{self.port}"},
         }
+        if '"localhost"' not in json.dumps(settings):  # Which the machine has to look up.
+            own["resolvers"] = [f"{LOOPBACK}:9"]  # Nobody: no question leaves this machine.
         self.file.write_text(json.dumps({**own, **settings}, indent=1))
 
     def start(self) -> None:

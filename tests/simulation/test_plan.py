@@ -48,7 +48,7 @@ def promised(grid: Grid) -> dict[tuple[Kind, Ailment], Prospect]:
         (THREE, NODE, Ailment.HALF, 48),
         (THREE, NODE, Ailment.DUPLICATES, 6),
         (THREE, NODE, Ailment.BOUNCES, 6),
-        (THREE, EVERYTHING, Ailment.STOPPED, 6),
+        (THREE, EVERYTHING, Ailment.STOPPED, 24),
         (MANY, NODE, Ailment.HOLDS, 6),
     ],
     ids=str,
