@@ -211,9 +211,10 @@ class Prober:
             return
         self._diary.ticks += 1
         self._post(self._ledger.tick(self._now()))
-        if self._failed or due % (2 * TURN) == 0:
+        asked = self._failed or due % (2 * TURN) == 0
+        if asked:
             self._diagnose()
-        self._next_tick = due + (TURN if self._is_busy else LULL)
+        self._next_tick = due + (TURN if self._is_busy or not asked else LULL)
         self._at(self._next_tick, self._tick, self._next_tick)
 
     def _diagnose(self) -> None:
