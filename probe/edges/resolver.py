@@ -2,9 +2,9 @@
 
 Nothing is cached: the engine asks again when a TTL is over, and a cache would hide changes.
 With `nameservers` only they are asked. Without, a name is looked up as the system would: first
-in /etc/hosts, with `localhost` known even where the file lacks it, then with the servers of
-/etc/resolv.conf. Both files are read anew for each lookup, so that a change of them counts;
-search domains are not applied.
+in /etc/hosts, then with the servers of /etc/resolv.conf. `localhost` is this machine either way,
+even where /etc/hosts lacks it, and no server is asked for it (RFC 6761 6.3). Both files are read
+anew for each lookup, so that a change of them counts; search domains are not applied.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from probe.ports import ResolveFailure
 
 MAX_ADDRESSES = 64
 
+_LOCALHOST = "localhost"
 _LOCAL_TTL = 60.0  # Of what needs no server (s).
 _MAX_FILE = 1 << 20  # Of /etc/hosts (bytes).
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -91,7 +92,7 @@ class DnsResolver:
     async def _look_up(self, name: str) -> Addresses:
         """One lookup, of both IP versions at once."""
         qname = _host_name(name)
-        if self._nameservers is None and (known := _in_hosts(self._hosts, name)):
+        if known := self._known_here(name):
             return Addresses(known, _LOCAL_TTL)
         resolver = await self.configured()
         async with asyncio.TaskGroup() as group:
@@ -100,6 +101,12 @@ class DnsResolver:
                 for version, kind in _KINDS.items()
             }
         return _combined(name, {version: task.result() for version, task in asked.items()})
+
+    def _known_here(self, name: str) -> tuple[str, ...]:
+        """The addresses for which no server is asked."""
+        if name.rstrip(".").lower() == _LOCALHOST:
+            return _in_hosts(self._hosts, _LOCALHOST) or ("127.0.0.1",)
+        return _in_hosts(self._hosts, name) if self._nameservers is None else ()
 
     async def mx(self, name: str) -> Records[MxRecord]:
         """The MX records of a domain; none where it has none. Raises ResolveFailure."""
@@ -191,7 +198,7 @@ def _host(name: dns.name.Name) -> str:
 
 
 def _in_hosts(path: Path, name: str) -> tuple[str, ...]:
-    """The addresses of a name in /etc/hosts; `localhost` always has one (RFC 6761 6.3)."""
+    """The addresses of a name in /etc/hosts."""
     wanted = name.rstrip(".").lower()
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -200,8 +207,6 @@ def _in_hosts(path: Path, name: str) -> tuple[str, ...]:
         lines = []
     entries = [line.partition("#")[0].lower().split() for line in lines]
     found = [_literal(entry[0]) for entry in entries if wanted in entry[1:]]
-    if wanted == "localhost" and not any(found):
-        found = ["127.0.0.1"]
     return ordered(address for address in found if address)[:MAX_ADDRESSES]
 
 

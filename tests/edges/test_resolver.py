@@ -263,6 +263,15 @@ class TestTheSystemsResolver:
         assert (await resolver.addresses(NAME)).addresses == ()
 
 
+@pytest.mark.parametrize("name", ["localhost", "LocalHost."])
+async def test_no_server_is_asked_where_localhost_is(tmp_path: Path, name: str) -> None:
+    hosts = tmp_path / "hosts"
+    resolver = DnsResolver(["192.0.2.53"], hosts=hosts)
+    assert (await resolver.addresses(name)).addresses == ("127.0.0.1",)
+    hosts.write_text("::1 localhost ip6-localhost\n192.0.2.1 localhost.test\n")
+    assert (await resolver.addresses(name)).addresses == ("::1",)
+
+
 # ---- who answered
 
 

@@ -76,9 +76,8 @@ class Prober:
         own: dict[str, object] = {
             "journal": f"{self.home}/journal.sqlite3",
             "web": {"listen": f"{LOOPBACK}:{self.port}"},
+            "resolvers": [f"{LOOPBACK}:9"],  # Nobody: no question leaves this machine.
         }
-        if '"localhost"' not in json.dumps(settings):  # Which the machine has to look up.
-            own["resolvers"] = [f"{LOOPBACK}:9"]  # Nobody: no question leaves this machine.
         self.file.write_text(json.dumps({**own, **settings}, indent=1))
 
     def start(self) -> None:
