@@ -231,7 +231,7 @@ Route = dict[str, Any]
 
 
 def ends(route: Route, labels: Labels) -> list[Route]:
-    """The routes at which an alert ends, each with the matchers on its way; no times are inherited."""
+    """The routes at which an alert ends, with the matchers on the way; times are not inherited."""
     found: list[Route] = []
     for child in route.get("routes", ()):
         if all(matches(one, labels) for one in child["matchers"]):
