@@ -273,7 +273,7 @@ class History:
         self._overcharged[one.node] = min(since, self._overcharged.get(one.node, since))
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
-        if one.failure is None:
+        if one.failure is None or one.failure.fault is not failure.fault:
             one.known = now
         one.failure = failure
         if failure.is_nameless:

@@ -49,6 +49,7 @@ TAKEN = Attempt(
     ended=0.0,
     reply=Reply(250, "2.0.0", "Ok"),
 )
+SLOWLY = replace(TAKEN, phases=(PhaseTime(Phase.GREETING, 50.0),))
 REFUSED = replace(TAKEN, phase=Phase.RCPT, reply=Reply(550, "5.7.1", "no"))
 CLOSED = Attempt((), Phase.CONNECT, ended=0.0, broken=Break.REFUSED, detail="connection refused")
 
@@ -139,6 +140,19 @@ def test_a_tie_covers_all_that_it_may_be() -> None:
     contenders = (CORP, Component(Kind.RELAY, relay="spare"))
     tie = Case(tie_of(contenders), 0.0, 0.0, EVERYBODY, alternatives=contenders, tie=True)
     assert cases.extent(tie) == frozenset(keys)
+
+
+def test_that_it_is_missing_is_known_when_it_is_overdue_though_it_was_taken_slowly() -> None:
+    """Else what a slow node holds would always be too old to be confirmed."""
+    baselines = Baselines()
+    history = History({}, baselines, Lessons(baselines))
+    probe = Probe(1, RouteKey("pool", "n1", "shop", "corp"), 0.0, 0.0, "", 60.0, give_up=600.0)
+    history.launched(probe)
+    history.attempted(1, replace(SLOWLY, ended=50.0), "")
+    (one,) = history.observations
+    assert one.failure and (one.failure.fault, one.known) == (Fault.SLOW, 50.0)
+    history.changed(Change(Record(probe, accepted=50.0), (Judged(Bad(Reason.OVERDUE)),)))
+    assert (one.failure.fault, one.known) == (Fault.HOLDING, 110.0)
 
 
 def test_what_a_blind_mailbox_held_back_accuses_nobody_when_it_is_back() -> None:
