@@ -9,7 +9,7 @@ import pytest
 
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lessons
-from tests.core.detection.test_detector import CLOSED, TAKEN, World
+from tests.core.detection.world import CLOSED, TAKEN, World
 
 HOUR = 3600.0
 LIFE = 9 * HOUR
