@@ -52,8 +52,8 @@ def live(world: World, generation: int, *, learned: bool) -> None:
         moment = begin + 5 * step
         for name in names:
             attempt = CLOSED if name == names[0] and 3 <= step < 7 else TAKEN
-            told = {"learned": name} if learned and attempt is TAKEN else {}
-            record = world.sent(moment, attempt, "" if learned else name, **told)
+            greeted = name if learned and attempt is TAKEN else ""
+            record = world.sent(moment, attempt, "" if learned else name, learned=greeted)
             if attempt is TAKEN:
                 world.came(record, moment + 0.1)
         world.read(moment + 0.5)
