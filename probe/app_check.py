@@ -125,17 +125,7 @@ class _Check:
         self._domains = SenderWatch(self._settings, self._ground, {}).domains
         self._volley = Volley(self._setup.courier, clock=self._clock)
         self._supervisor = Supervisor(clock=self._clock, metrics=self._metrics)
-        self._overview = Overview(
-            self._books,
-            self._volley,
-            self._supervisor,
-            diagnosis=self._ground.findings,
-            desk=self._desk,
-            journal=self._journal,
-            clock=self._clock,
-            standby=lambda: self._settings.standby,
-            domains=self._domains.status,
-        )
+        self._overview = self._make_overview()
         self._inspector = self._make_inspector()
 
     async def run(self, stop: asyncio.Event) -> Report:
@@ -148,6 +138,7 @@ class _Check:
             begin = self._began + min(PREPARATION, self._timeout / 2)
             await self._wait(lambda: stop.is_set() or self._is_prepared(), begin, "preparing")
             crew.stop(Loop.INSPECTOR, "nodes")
+            self._take_aim()
             volley = group.create_task(self._fire(stop))
             end = self._began + self._timeout
             await self._wait(lambda: stop.is_set() or self._is_settled(), end, "waiting for mail")
@@ -162,6 +153,19 @@ class _Check:
         return report
 
     # ---- building
+
+    def _make_overview(self) -> Overview:
+        return Overview(
+            self._books,
+            self._volley,
+            self._supervisor,
+            diagnosis=self._ground.findings,
+            desk=self._desk,
+            journal=self._journal,
+            clock=self._clock,
+            standby=lambda: self._settings.standby,
+            domains=self._domains.status,
+        )
 
     def _make_inspector(self) -> Inspector:
         roster = Roster(
@@ -195,6 +199,11 @@ class _Check:
         crew.start(Loop.REAPER, "deadlines", Reaper(self._books).run)
         watch.follow(self._setup)
         return watch
+
+    def _take_aim(self) -> None:
+        """A resolver shows that our network works if it is as far away as the furthest node."""
+        aim = furthest(node.host for node in self._volley.nodes)
+        self._books.detector.follow((), {}, aim=aim)
 
     # ---- waiting
 
@@ -253,15 +262,11 @@ class _Check:
         }
         findings = tuple(self._found(unread, now))
         resolved = self._books.detector.has_resolved(self._began)
-        suspected = suspects(findings, answered=self._has_answered(unread), resolved=resolved)
+        read = len(unread) < len(self._sights)
+        answered = read or self._books.detector.has_answered(self._began)
+        suspected = suspects(findings, answered=answered, resolved=resolved)
         verdict = conclusion(findings, unread=bool(unread))
         return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
-
-    def _has_answered(self, unread: dict[str, str]) -> bool:
-        """Whether our own network works: a mailbox was read, or a resolver far enough answered."""
-        detector = self._books.detector
-        detector.follow((), {}, aim=furthest(node.host for node in self._volley.nodes))
-        return len(unread) < len(self._sights) or detector.has_answered(self._began)
 
     def _status(self, findings: Sequence[Finding], suspected: Sequence[Suspect]) -> Status:
         self._ground.findings.refresh()
