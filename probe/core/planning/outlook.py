@@ -143,16 +143,19 @@ class Outlook:
         return max(0, math.floor(most - planned))
 
     def _prospect(self, kind: Kind, relay: str, ailment: Ailment, scene: Scene) -> Prospect:
-        rules = Rules(
-            self._premises.relays[relay].timeouts, self._premises.slow_after, scene.threshold
-        )
-        known = (scene.shape(self._premises.habit), ailment, rules)
+        times = self._times(relay, ailment, scene)
+        named, confirmed = [one.named for one in times], [one.confirmed for one in times]
+        return Prospect(kind, relay, ailment, spread(named), spread(confirmed))
+
+    def _times(self, relay: str, ailment: Ailment, scene: Scene) -> list[Times]:
+        """Rehearsed, unless it has been for a scene that is alike."""
+        premises = self._premises
+        rules = Rules(premises.relays[relay].timeouts, premises.slow_after, scene.threshold)
+        known = (scene.shape(premises.habit), ailment, rules)
         if known not in self._known:
-            sign = sign_of(ailment, self._premises.habit, rules)
-            self._known[known] = [*rehearsed(scene, sign, self._premises.runs)]
-        times = self._known[known]
-        named = spread([one.named for one in times])
-        return Prospect(kind, relay, ailment, named, spread([one.confirmed for one in times]))
+            sign = sign_of(ailment, premises.habit, rules)
+            self._known[known] = [*rehearsed(scene, sign, premises.runs)]
+        return self._known[known]
 
 
 def unreadable() -> Prospect:
