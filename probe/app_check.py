@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from probe.app_domains import SenderWatch
 from probe.app_mailbox import Watch
@@ -16,7 +17,7 @@ from probe.core.change import Change, Judged
 from probe.core.finding import Conclusion, Finding, conclusion, cut_short, is_unread, last_word
 from probe.core.model import Break, Loop, RouteKey, UnknownCause
 from probe.core.reach import furthest
-from probe.core.record import Bad, Record, Unknown
+from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.status import Status
 from probe.core.suspicion import Suspect, components, suspects
 from probe.edges import steady
@@ -313,8 +314,10 @@ class _Check:
                 return self._books.histories[route].evidence or str(cause)
             case None:
                 return "it was not waited for"
-            case _:
+            case Good():
                 return ""
+            case _:
+                assert_never(record.verdict)
 
 
 def _seconds(record: Record) -> float | None:

@@ -99,13 +99,13 @@ class Books:
         self.detector.entered(sequence, phase, moment)
 
     def submitted(
-        self, sequence: int, attempt: Attempt, *, learned: str, put_off: bool = False
+        self, sequence: int, attempt: Attempt, *, learned: str, moot: bool = False
     ) -> None:
-        """A submission has ended; one that was put off, for whatever reason, says nothing."""
+        """A submission has ended; one whose end is `moot` says nothing."""
         self.ended = self._clock.now()
-        changes = self.ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
+        changes = self.ledger.submitted(sequence, attempt, learned=learned, moot=moot)
         self.post(changes)
-        if put_off:
+        if moot:
             self.detector.dropped(sequence)
         else:
             self.detector.attempted(sequence, attempt, learned)

@@ -153,5 +153,9 @@ def confirmed(ailment: Ailment, *, first: float, named: float) -> float:
             return max(named, first + HELD_AFTER)
         case Ailment.DUPLICATES | Ailment.BOUNCES:
             return named + STEADY
-        case _:
+        case Ailment.STOPPED | Ailment.DROPS | Ailment.GREETS_LATE | Ailment.CUT_OFF:
             return max(named, first + CONFIRMED_AFTER) + STEADY
+        case Ailment.HALF | Ailment.QUARTER | Ailment.SIXTH | Ailment.UNREADABLE:
+            raise ValueError(f"{ailment} is no fault of all probes")
+        case _:
+            assert_never(ailment)
