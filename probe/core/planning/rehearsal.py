@@ -66,7 +66,7 @@ class Rehearsal:
         self._turn = 0
 
     def play(self) -> Times:
-        """The whole of it; of a fault of all probes it is known when it may page, once named."""
+        """The whole of it."""
         while self._now < PATIENCE:
             self._now = max(self._now, self._next())
             self._launch_due()
@@ -74,12 +74,20 @@ class Rehearsal:
                 self._look()
             else:
                 self._follow(self._case)
-            if self._case is not None and not self._sign.ailment.is_partial:
-                until = confirmed(self._sign.ailment, first=self._case.since, named=self._named)
-                return Times(self._named, until)
-            if self._case is not None and self._case.is_confirmed:
-                return Times(self._named, self._now)
+            if (pages := self._may_page()) < math.inf:
+                return Times(self._named, pages)
         return Times(self._named)
+
+    def _may_page(self) -> float:
+        """When it may page, as soon as that is known: of a fault of all probes, once it is named.
+
+        Until then inf.
+        """
+        if self._case is None:
+            return math.inf
+        if self._sign.ailment.is_partial:
+            return self._now if self._case.is_confirmed else math.inf
+        return confirmed(self._sign.ailment, first=self._case.since, named=self._named)
 
     def _next(self) -> float:
         """The next moment at which anything can come of it."""
