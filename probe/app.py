@@ -18,7 +18,7 @@ from probe.config import Settings
 from probe.core.model import Loop
 from probe.edges import steady
 from probe.edges.clock import SystemClock
-from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
+from probe.edges.journal import JournalRefused, SqliteJournal
 from probe.edges.web import BadCertificate, PortTaken, WebServer
 from probe.engine.crew import Crew
 from probe.engine.diagnosis import Diagnostician
@@ -34,11 +34,6 @@ from probe.ports import SecretUnreadable
 
 log = logging.getLogger("probe.app")
 
-_CANNOT_BEGIN = (
-    *(JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable),
-    OSError,
-)
-
 DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
@@ -50,7 +45,7 @@ def run(settings: Settings, again: Again, in_force: InForce) -> int:
     """
     try:
         steady.run(_until_signal(App(settings, again=again, in_force=in_force)))
-    except _CANNOT_BEGIN as problem:
+    except (JournalRefused, PortTaken, BadCertificate, SecretUnreadable, OSError) as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return 1
     return 0
@@ -86,8 +81,8 @@ class App:
     ) -> None:
         """Run until `stop` is set; `ready` is told where the pages are.
 
-        Raises JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable or
-        OSError where it cannot begin.
+        Raises JournalRefused, PortTaken, BadCertificate, SecretUnreadable or OSError where it
+        cannot begin.
         """
         gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
         clock = SystemClock.of_loop()
@@ -134,18 +129,7 @@ class _Prober:
         self._diagnostician = self._make_diagnostician()
         self._overview = self._make_overview()
         self._publisher = self._make_publisher()
-        self._reloader = Reloader(
-            self._setup,
-            self._ground,
-            desk=self._desk,
-            sender=self._sender,
-            roster=self._roster,
-            diagnostician=self._diagnostician,
-            senders=self._senders,
-            pulse=Pulse(self._ground, self._roster, self._supervisor),
-            again=again,
-            in_force=in_force,
-        )
+        self._reloader = self._make_reloader(again, in_force)
         self._can_reload = again is not None
 
     async def run(
@@ -228,6 +212,20 @@ class _Prober:
             metrics=ground.metrics,
             clock=ground.clock,
             step=ground.clock.step,
+        )
+
+    def _make_reloader(self, again: Again | None, in_force: InForce) -> Reloader:
+        return Reloader(
+            self._setup,
+            self._ground,
+            desk=self._desk,
+            sender=self._sender,
+            roster=self._roster,
+            diagnostician=self._diagnostician,
+            senders=self._senders,
+            pulse=Pulse(self._ground, self._roster, self._supervisor),
+            again=again,
+            in_force=in_force,
         )
 
     def _make_web(self) -> WebServer:

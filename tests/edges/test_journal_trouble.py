@@ -14,7 +14,8 @@ import pytest
 
 from probe.core.record import Good, Record
 from probe.edges.clock import SystemClock
-from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
+from probe.edges.journal import SqliteJournal
+from probe.edges.journal_guard import JournalForbidden, JournalLocked
 from probe.edges.journal_open import migrate
 from probe.edges.journal_rows import STEPS
 from probe.ports import Position
