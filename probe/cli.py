@@ -200,7 +200,8 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             logging.getLogger("probe.config").warning("%s", warning)
 
     in_force(settings)
-    return run(settings, lambda: load(settings.source, environ), in_force)
+    revision = environ.get("MAILPROBE_REVISION", "")
+    return run(settings, lambda: load(settings.source, environ), in_force, revision=revision)
 
 
 def _stop_before_the_start(*_: object) -> None:
