@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from probe.core.model import State
 from probe.core.component import Component, Fault, Kind
+from probe.core.model import State
 from probe.demo.account import Account, RouteAccount
 from probe.demo.course import Phase
 from probe.demo.name import Name, Names
