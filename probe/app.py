@@ -19,7 +19,7 @@ from probe.core.model import Loop
 from probe.edges import steady
 from probe.edges.clock import SystemClock
 from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
-from probe.edges.web import BadCertificate, PortTaken, WebServer
+from probe.edges.web import BadCertificate, CannotListen, WebServer
 from probe.engine.crew import Crew
 from probe.engine.diagnosis import Diagnostician
 from probe.engine.inheritance import inherit
@@ -35,7 +35,7 @@ from probe.ports import SecretUnreadable
 log = logging.getLogger("probe.app")
 
 _CANNOT_BEGIN = (
-    *(JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable),
+    *(JournalLocked, JournalForbidden, CannotListen, BadCertificate, SecretUnreadable),
     OSError,
 )
 
@@ -89,7 +89,7 @@ class App:
     ) -> None:
         """Run until `stop` is set; `ready` is told where the pages are.
 
-        Raises JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable or
+        Raises JournalLocked, JournalForbidden, CannotListen, BadCertificate, SecretUnreadable or
         OSError where it cannot begin.
         """
         gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.

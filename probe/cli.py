@@ -271,7 +271,7 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return _FAILED
     from probe.demo import run
     from probe.edges.log import configure
-    from probe.edges.web.server import PortTaken
+    from probe.edges.web.server import CannotListen
 
     configure(arguments.log_level or "error", arguments.log_format or "logfmt")
     code, duration = _FAILED, arguments.duration
@@ -285,7 +285,7 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             duration=duration,
             keep=arguments.keep,
         )
-    except* (PortTaken, OSError) as problems:
+    except* (CannotListen, OSError) as problems:
         problem: BaseException = problems
         while isinstance(problem, BaseExceptionGroup):
             problem = problem.exceptions[0]

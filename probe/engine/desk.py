@@ -315,8 +315,10 @@ class Desk:
 
     def _unmatched(self, place: Place, cause: UnmatchedCause) -> None:
         self._metrics.unmatched(place.mailbox, cause)
-        log.info(
-            "A tagged message is not one of ours.",
+        # Where probers share a mailbox, most of what is there is of others.
+        log.log(
+            logging.DEBUG if cause is UnmatchedCause.FOREIGN else logging.INFO,
+            "A tagged message is not counted as a probe.",
             extra={"fields": {"mailbox": place.mailbox, "uid": place.uid, "cause": str(cause)}},
         )
 
