@@ -13,7 +13,7 @@ class Client(smtplib.SMTP):
     """Connects to a node by address, and verifies it against the relay's name."""
 
     def __init__(self, world: World, node: DemoNode) -> None:
-        super().__init__(HOST, node.port, local_hostname="prober.test", timeout=5)
+        super().__init__(HOST, node.port, local_hostname="prober.test", timeout=30)
         self._host = RELAY_HOST
         self.world = world
 
@@ -43,7 +43,7 @@ def submit(world: World, node: DemoNode, subject: str) -> None:
 def arrived(world: World, count: int) -> list[bytes]:
     """The messages in INBOX, once there are so many."""
     context = ssl.create_default_context(cafile=world.ca_file)
-    with imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=5) as client:
+    with imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=30) as client:
         client.login(USERNAME, world.password)
         while int(client.select("INBOX")[1][0] or b"0") < count:
             client.noop()

@@ -118,7 +118,7 @@ async def test_the_mailbox_goes_down_under_its_clients_and_comes_back(world: Wor
     assert (await reader.readline()).startswith(b"* OK")
 
     await world.suffer(Trouble(mailbox_down=True))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reader.read()  # To its end.
     writer.close()
     with pytest.raises(ConnectionRefusedError):

@@ -66,7 +66,7 @@ async def test_a_search_tells_sequence_numbers_from_uids(world: World) -> None:
 
     def searches() -> None:
         context = ssl.create_default_context(cafile=world.ca_file)
-        with imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=5) as client:
+        with imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=30) as client:
             client.login(USERNAME, world.password)
             client.select("INBOX")
             every = uids(client, "ALL")
@@ -81,7 +81,7 @@ async def test_the_mailbox_insists_on_its_password(world: World) -> None:
     def attempt() -> None:
         context = ssl.create_default_context(cafile=world.ca_file)
         with (
-            imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=5) as client,
+            imaplib.IMAP4_SSL(HOST, world.inbox.port, ssl_context=context, timeout=30) as client,
             pytest.raises(imaplib.IMAP4.error),
         ):
             client.login(USERNAME, "wrong")
@@ -90,7 +90,7 @@ async def test_the_mailbox_insists_on_its_password(world: World) -> None:
 
 
 async def test_the_world_ends_while_clients_are_connected(tmp_path: Path) -> None:
-    async with asyncio.timeout(5), demo_world(tmp_path) as world:
+    async with asyncio.timeout(30), demo_world(tmp_path) as world:
         context = ssl.create_default_context(cafile=world.ca_file)
         reader, writer = await asyncio.open_connection(HOST, world.inbox.port, ssl=context)
         assert (await reader.readline()).startswith(b"* OK")

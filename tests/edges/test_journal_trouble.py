@@ -345,7 +345,7 @@ async def test_another_journal_that_comes_with_the_disk_is_set_aside(tmp_path: P
 
 async def test_a_disk_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    async with opened(path, limits=replace(QUICK, stall=0.05)) as journal:
+    async with opened(path, limits=replace(QUICK, stall=1.0)) as journal:
         await journal.launch(probe(0))
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -376,7 +376,7 @@ async def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
 
 async def test_the_end_waits_for_the_disk_but_not_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    limits = replace(QUICK, stall=0.05, closing=0.1)
+    limits = replace(QUICK, stall=1.0, closing=0.5)
     async with opened(path, limits=limits) as journal:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -35,7 +35,7 @@ async def failure(resolver: DnsResolver, name: str = NAME) -> str:
     started = time.monotonic()
     with pytest.raises(ResolveFailure) as caught:
         await resolver.addresses(name)
-    assert time.monotonic() - started < 4.5
+    assert time.monotonic() - started < 10
     return str(caught.value)
 
 

@@ -102,14 +102,14 @@ async def test_a_port_that_does_not_answer_times_out():
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         first.connect(full.getsockname())
-        attempt = await Client(hard=0.2).submit(full.getsockname()[1])
+        attempt = await Client(hard=1.0).submit(full.getsockname()[1])
     assert (attempt.phase, attempt.broken) == (Phase.CONNECT, Break.TIMED_OUT)
-    assert evidence(attempt) == "no connection came about within 0.2 s"
+    assert evidence(attempt) == "no connection came about within 1.0 s"
 
 
 async def test_a_node_may_have_an_ipv6_address():
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as silent:
-        attempt = await Client(hard=0.2).submit(silent.getsockname()[1], host="::1")
+        attempt = await Client(hard=1.0).submit(silent.getsockname()[1], host="::1")
     assert (attempt.phase, attempt.broken) == (Phase.GREETING, Break.TIMED_OUT)
 
 
@@ -280,29 +280,29 @@ async def test_a_slow_reply_is_waited_for_and_timed_truly():
     class Slow(Peer):
         async def _say(self, writer, reader, verb, polite):
             if verb == "RCPT":
-                await asyncio.sleep(0.3)  # The thing that is measured.
+                await asyncio.sleep(1.0)  # The thing that is measured.
             return await super()._say(writer, reader, verb, polite)
 
     async with serving_peer(Slow()) as peer:
         attempt = await Client().submit(peer.port)
     seconds = {timed.phase: timed.seconds for timed in attempt.phases}
     assert attempt.reply.code == 250
-    assert 0.29 < seconds[Phase.RCPT] < 1.0
-    assert seconds[Phase.MAIL] < 0.29
+    assert 0.99 < seconds[Phase.RCPT] < 10.0
+    assert seconds[Phase.MAIL] < 0.99
 
 
 async def test_the_hard_limit_is_over_the_whole_attempt():
     async with serving_peer(Peer(RCPT=SILENCE)) as peer:
-        attempt = await Client(hard=0.3).submit(peer.port)
+        attempt = await Client(hard=1.0).submit(peer.port)
         await peer.gone.wait()
     assert (attempt.phase, attempt.broken) == (Phase.RCPT, Break.TIMED_OUT)
-    assert 0.2 < sum(timed.seconds for timed in attempt.phases) < 0.8
+    assert 0.9 < sum(timed.seconds for timed in attempt.phases) < 10.0
 
 
 @pytest.mark.parametrize(("dot", "how"), [(SILENCE, Break.TIMED_OUT), (CLOSE, Break.LOST)])
 async def test_a_missing_last_reply_leaves_it_open(dot, how):
     async with serving_peer(Peer(dot=dot)) as peer:
-        attempt = await Client(hard=0.3).submit(peer.port)
+        attempt = await Client(hard=1.0).submit(peer.port)
     assert (attempt.phase, attempt.broken, attempt.reply) == (Phase.ACK, how, None)
     assert attempt.dot <= attempt.ended
     assert len(peer.messages) == 1
@@ -311,7 +311,7 @@ async def test_a_missing_last_reply_leaves_it_open(dot, how):
 @pytest.mark.parametrize("reply", [SILENCE, CLOSE])
 async def test_a_failed_quit_judges_nothing(reply):
     async with serving_peer(Peer(QUIT=reply)) as peer:
-        attempt = await Client(hard=0.3).submit(peer.port)
+        attempt = await Client(hard=1.0).submit(peer.port)
     assert (attempt.phase, attempt.reply.code, attempt.broken) == (Phase.ACK, 250, None)
     assert attempt.phases[-1].phase is Phase.ACK
 

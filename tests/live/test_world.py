@@ -76,7 +76,7 @@ def test_every_node_delivers_to_the_maildir(calm_pool: Pool) -> None:
 def test_a_pool_starts_in_seconds(world: World) -> None:
     began = time.monotonic()
     world.run(Pool(world))
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
 
 
 def test_a_frozen_queue_manager_holds_mail_until_it_goes_on(pool: Pool) -> None:

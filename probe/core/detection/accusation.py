@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from probe.core.component import Component, Fault, Kind
-from probe.core.detection.case import Case, Details, Seen, confirmable
+from probe.core.detection.assessment import Seen
+from probe.core.detection.case import Case, Details, confirmable
 from probe.core.detection.docket import Accusation
 from probe.core.incident import MOST_EVIDENCE, Grievance
 from probe.core.model import Relay, Role, RouteKey

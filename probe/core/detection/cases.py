@@ -9,7 +9,8 @@ from dataclasses import replace
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection import localise
 from probe.core.detection.accusation import accusation, details, tie_of
-from probe.core.detection.case import Assessment, Case, Details, Seen, assess, confirmable
+from probe.core.detection.assessment import Assessment, Seen, assess
+from probe.core.detection.case import Case, Details, confirmable
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons

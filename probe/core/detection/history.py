@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -24,11 +23,11 @@ from probe.core.detection.observation import (
     SUCCESS,
     TAKEN,
     Failure,
-    NodeName,
     Observation,
     Weight,
     blamed,
 )
+from probe.core.detection.throttling import Throttling
 from probe.core.detection.topology import names_of
 from probe.core.model import Attempt, Break, Phase, Probe, Reason, RouteKey
 from probe.core.outcome import evidence, is_too_much, reason_of, slowness
@@ -38,10 +37,9 @@ from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.sight import Sight
 
 KEPT = 3600.0  # s
-THROTTLED = 60.0  # s in which a burst, and a relay that says we are too many, belong together.
 MOST = 20_000  # Observations.
-SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
 ABNORMAL = 0.001  # The share of mail that is slower than what still counts as on time.
+SELDOM = 0.02  # The same, of mail through a component that is known to be at fault.
 
 _FACTS = frozenset(
     {
@@ -67,8 +65,7 @@ class History:
         self.amended = False  # One that was settled counts otherwise now.
         self.answers = Answers()
         self._fullness = Fullness(sights)
-        self._burst: dict[str, float] = {}  # When each relay last got a probe of a burst.
-        self._overcharged: dict[NodeName, float] = {}  # Since when refusals are not our doing.
+        self._throttling = Throttling()
         self.proven: set[Component] = set()  # All through which a probe has come on time.
         self._proven_ways: set[RouteKey] = set()
         self._known: dict[int, Observation] = {}
@@ -90,8 +87,7 @@ class History:
         self.observations.append(one)
         self.filed.add(one)
         self._known[probe.sequence] = self.submitting[probe.sequence] = one
-        if probe.confirmation:
-            self._burst[probe.route.relay] = probe.launched
+        self._throttling.launched(probe)
 
     def entered(self, sequence: int, phase: Phase | None, moment: float) -> None:
         """A submission has come to a phase, or pauses (None)."""
@@ -114,14 +110,14 @@ class History:
             self.answers.from_relay(attempt.ended)
         self._time(one, attempt)
         if is_too_much(attempt) and one.scheduled:
-            self._overcharge(one)
+            self._throttling.refused(one)
         reason = reason_of(attempt)
         if reason is None or reason is Reason.ACK_LOST:
             one.accepted = attempt.dot if reason else attempt.ended
             one.reply = evidence(attempt)
-            self._overcharged.pop(one.node, None)
+            self._throttling.taken(one)
             self._slow(one, attempt)
-        elif is_too_much(attempt) and one.slot < self._overcharged.get(one.node, math.inf):
+        elif is_too_much(attempt) and self._throttling.excuses(one):
             one.failure = None
         elif (failure := failure_of(reason, attempt)) is not None:
             self._fail(one, failure, attempt.ended)
@@ -188,8 +184,7 @@ class History:
     def keep(self, routes: AbstractSet[RouteKey]) -> None:
         """These are all that there are now; of what is gone it need not be known that it worked."""
         self._proven_ways &= routes
-        nodes = {(key.relay, key.node) for key in routes}
-        self._overcharged = {one: at for one, at in self._overcharged.items() if one in nodes}
+        self._throttling.keep({(key.relay, key.node) for key in routes})
         self.proven &= {name for key in routes for name in names_of(key)}
 
     def since(self, moment: float) -> Iterator[Observation]:
@@ -261,16 +256,6 @@ class History:
         return Weight(failure.blames, odds)
 
     # ---- what follows
-
-    def _overcharge(self, one: Observation) -> None:
-        """A relay says that we are too many: is that the schedule, or a burst of ours?
-
-        What a node refuses first after a burst may be due to that. Then it is sent none for a
-        while: what it still refuses after that counts, until it takes something.
-        """
-        burst = self._burst.get(one.key.relay, -math.inf)
-        since = one.slot + (THROTTLED if one.slot - burst < THROTTLED else 0.0)
-        self._overcharged[one.node] = min(since, self._overcharged.get(one.node, since))
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
         if one.failure is None:

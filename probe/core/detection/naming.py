@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from probe.core.component import Component, Kind
 from probe.core.detection import localise
 from probe.core.detection.accusation import tie_of
-from probe.core.detection.case import Case, Seen
+from probe.core.detection.assessment import Seen
+from probe.core.detection.case import Case
 from probe.core.detection.cases import MARGIN, Cases
 from probe.core.detection.history import History
 from probe.core.detection.observation import BIT, PROBER_ONLY
@@ -39,9 +40,7 @@ class Naming:
         """Where there is an alarm, name what explains it, or say that nothing is decided."""
         self._reconsider(now)
         if not sums.alive or sums.nats[sums.highest] < self._cases.topology.threshold:
-            self.question, self.rivals = None, ()
-            if self._cases.tie is not None:
-                self._cases.end(self._cases.tie, now)
+            self._rest(now)
             return
         if self.question is None:
             self.question = now
@@ -56,19 +55,30 @@ class Naming:
             struck=struck,
             given=self._cases.given(),
         )
-        named = [
-            number
-            for number in sorted(ranking.best.members)
-            if number not in self._cases.given()
-            and ranking.margin(number) >= MARGIN
-            and self._is_supported(number, seen, alone=len(ranking.best.members) == 1)
-        ]
+        named = self._certain(ranking, seen)
         for number in named:
             self._name(number, seen, struck=struck, now=now)
         if named:
             self.question, self.rivals = None, ()
         else:
             self._ponder(ranking, seen, now)
+
+    def _rest(self, now: float) -> None:
+        """There is no alarm, or none any more."""
+        self.question, self.rivals = None, ()
+        if self._cases.tie is not None:
+            self._cases.end(self._cases.tie, now)
+
+    def _certain(self, ranking: localise.Ranking, seen: Sequence[Seen]) -> list[int]:
+        """What of the best explanation no other does without, and is not known yet."""
+        best = ranking.best.members
+        return [
+            number
+            for number in sorted(best)
+            if number not in self._cases.given()
+            and ranking.margin(number) >= MARGIN
+            and self._is_supported(number, seen, alone=len(best) == 1)
+        ]
 
     def _may_be_us(self, seen: Sequence[Seen], onset: float) -> bool:
         """Whether everything failed without any answer, and nothing else answered meanwhile.

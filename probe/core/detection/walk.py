@@ -123,16 +123,25 @@ class Walk:
         One that `rests` is not looked at again, for nothing changes it until all is counted anew:
         in a mailbox that stays blind there are thousands of them.
         """
-        for number in range(self._entered, len(observations)):
-            mark = _Mark(observations[number], observations[number].key)
-            mark.one.resting = not mark.one.settled and rests(mark.one)
-            if (mark.one.settled or mark.one.resting) and not _fails(weigh(mark.one)):
-                self._succeed(mark.one, weigh(mark.one), topology)
-                continue
-            self._enter(mark, topology)
-            self._open.append(mark)
+        for one in observations[self._entered :]:
+            self._begin(one, topology, weigh=weigh, rests=rests)
         self._entered = len(observations)
         self._forget(observations, topology)
+        self._review(topology, weigh=weigh, rests=rests)
+        return self._added_up(len(topology.series))
+
+    def _begin(self, one: Observation, topology: Topology, *, weigh: Weigh, rests: Rests) -> None:
+        """Take in an observation; of a success nothing but its slot is kept."""
+        one.resting = not one.settled and rests(one)
+        if (one.settled or one.resting) and not _fails(weight := weigh(one)):
+            self._succeed(one, weight, topology)
+            return
+        mark = _Mark(one, one.key)
+        self._enter(mark, topology)
+        self._open.append(mark)
+
+    def _review(self, topology: Topology, *, weigh: Weigh, rests: Rests) -> None:
+        """Bring all marks up to date, and keep those that something may still change."""
         still: list[_Mark] = []
         gone: list[_Mark] = []
         for mark in self._open:
@@ -143,7 +152,10 @@ class Walk:
                 gone.append(mark)
         self._open = still
         self._leave(gone, topology)
-        sums = Sums([0.0] * len(topology.series), [0.0] * len(topology.series), [])
+
+    def _added_up(self, count: int) -> Sums:
+        """The sums of so many series now; a track without anything in it is let go of."""
+        sums = Sums([0.0] * count, [0.0] * count, [])
         for number, track in [*self._tracks.items()]:
             sums.nats[number], sums.onset[number] = track.sum()
             if sums.nats[number] > 0.0:

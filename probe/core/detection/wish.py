@@ -11,8 +11,9 @@ from probe.core.detection.baseline import Baselines
 from probe.core.detection.burst import Bursts
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
-from probe.core.detection.history import THROTTLED, History
+from probe.core.detection.history import History
 from probe.core.detection.observation import DESIGN_SHARE, NodeName, Observation
+from probe.core.detection.throttling import THROTTLED
 from probe.core.detection.walk import Sums
 from probe.core.model import Attempt, RouteKey
 from probe.core.outcome import is_too_much

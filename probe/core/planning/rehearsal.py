@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from itertools import accumulate, cycle, islice
 from random import Random
 
+from probe.core.detection.assessment import LEAST_FAILURES
 from probe.core.detection.burst import Bursts
-from probe.core.detection.case import LEAST_FAILURES, STEADY
+from probe.core.detection.case import STEADY
 from probe.core.detection.cases import MARGIN, QUIET
 from probe.core.detection.localise import is_clear
 from probe.core.detection.naming import UNANSWERED

@@ -7,7 +7,8 @@ import pytest
 
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.accusation import grievances
-from probe.core.detection.case import Case, Seen, assess
+from probe.core.detection.assessment import Seen, assess
+from probe.core.detection.case import Case
 from probe.core.detection.observation import EVERYBODY, SUCCESS, Failure, Observation, Weight
 from probe.core.detection.share import failing_share, wilson
 from probe.core.model import RouteKey
