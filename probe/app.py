@@ -19,7 +19,7 @@ from probe.core.model import Loop
 from probe.edges import steady
 from probe.edges.clock import SystemClock
 from probe.edges.journal import JournalRefused, SqliteJournal
-from probe.edges.web import BadCertificate, PortTaken, WebServer
+from probe.edges.web import BadCertificate, CannotListen, WebServer
 from probe.engine.crew import Crew
 from probe.engine.diagnosis import Diagnostician
 from probe.engine.inheritance import inherit
@@ -37,15 +37,16 @@ log = logging.getLogger("probe.app")
 DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
-def run(settings: Settings, again: Again, in_force: InForce) -> int:
+def run(settings: Settings, again: Again, in_force: InForce, *, revision: str = "") -> int:
     """Run the prober until SIGTERM or SIGINT; the exit code.
 
     `again` reads the settings once more, or raises ConfigError; `in_force` is told of those that
-    are followed from then on.
+    are followed from then on; `revision`: of the sources, where it is known.
     """
+    app = App(settings, again=again, in_force=in_force, revision=revision)
     try:
-        steady.run(_until_signal(App(settings, again=again, in_force=in_force)))
-    except (JournalRefused, PortTaken, BadCertificate, SecretUnreadable, OSError) as problem:
+        steady.run(_until_signal(app))
+    except (JournalRefused, CannotListen, BadCertificate, SecretUnreadable, OSError) as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return 1
     return 0
@@ -69,19 +70,21 @@ class App:
         *,
         again: Again | None = None,
         in_force: InForce = lambda _: None,
+        revision: str = "",
     ) -> None:
         """As for `run`; without `again` there is no reload."""
         self.hangup = asyncio.Event()  # To be set for a reload.
         self._settings = settings
         self._again = again
         self._in_force = in_force
+        self._revision = revision
 
     async def run(
         self, stop: asyncio.Event, *, ready: Callable[[str], None] = lambda _: None
     ) -> None:
         """Run until `stop` is set; `ready` is told where the pages are.
 
-        Raises JournalRefused, PortTaken, BadCertificate, SecretUnreadable or OSError where it
+        Raises JournalRefused, CannotListen, BadCertificate, SecretUnreadable or OSError where it
         cannot begin.
         """
         gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
@@ -89,7 +92,12 @@ class App:
         journal = await SqliteJournal.open(self._settings.journal, clock)
         try:
             prober = _Prober(
-                self._settings, journal, clock, again=self._again, in_force=self._in_force
+                self._settings,
+                journal,
+                clock,
+                again=self._again,
+                in_force=self._in_force,
+                revision=self._revision,
             )
             await prober.run(stop, self.hangup, ready)
         finally:
@@ -107,9 +115,10 @@ class _Prober:
         *,
         again: Again | None,
         in_force: InForce,
+        revision: str,
     ) -> None:
         self._remembered = journal.load()
-        self._metrics = Exporter(now=lambda: clock.wall(clock.now()))
+        self._metrics = Exporter(revision=revision, now=lambda: clock.wall(clock.now()))
         self._ground = Ground.laid(
             settings, self._remembered, journal=journal, metrics=self._metrics, clock=clock
         )

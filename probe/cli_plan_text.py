@@ -54,7 +54,7 @@ def show(forecast: Forecast, console: Console) -> None:
 def assumptions(forecast: Forecast) -> list[str]:
     """What the times rest on beside the configuration."""
     found = [
-        f"Times are from the beginning of a fault, by {RUNS} rehearsals of each.",
+        f"Times are from the beginning of a fault, by {RUNS} rehearsals of each, or more.",
         f"Assumed: {PROBES} probes of each relay have taught what is normal, and none of them"
         " failed; on the first day everything takes a little longer.",
         f"Assumed: mail takes {_pace(Pace.LOCAL)}.",

@@ -21,7 +21,7 @@ class JournalLocked(JournalRefused):
 
 
 class JournalForbidden(JournalRefused):
-    """We may not write there, which is no fault of a disk that passes; the text names the file."""
+    """No file of ours can be there, which does not pass by itself; the text names it."""
 
 
 class Unfit(Exception):

@@ -317,6 +317,15 @@ async def test_a_directory_that_is_closed_to_us_is_refused_at_the_start(tmp_path
     assert str(refused.value) == f"cannot open {path}.lock as user {user}: Permission denied"
 
 
+async def test_a_directory_in_the_place_of_the_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    """Docker makes one where it is to mount a file that is not there."""
+    path = tmp_path / "j"
+    path.mkdir()
+    with pytest.raises(JournalForbidden) as refused:
+        await SqliteJournal.open(path, HandTurnedClock(NOW))
+    assert str(refused.value) == f"cannot open {path}: it is a directory, and no file"
+
+
 async def test_another_journal_that_comes_with_the_disk_is_set_aside(tmp_path: Path) -> None:
     disk, mounted, before = tmp_path / "disk", tmp_path / "mounted", tmp_path / "before"
     async with opened(mounted / "j") as journal:

@@ -20,7 +20,8 @@ from probe.core.planning.habit import Habit
 from probe.core.planning.rehearsal import LOOK, PATIENCE, Times, rehearsed
 from probe.core.planning.scene import Scene, thinned
 
-RUNS = 40  # Rehearsals of each fault.
+RUNS = 40  # Rehearsals of each fault,
+DRAWN = 5  # and so many times as many where a balancer draws the nodes: that scatters more.
 BALANCED = 3  # Nodes that are assumed behind an address with `nodes: greeting`.
 
 _ENDS = 1.0  # s until the end of a server is felt: with Dovecot it is named after 1 to 2 s in all.
@@ -154,7 +155,8 @@ class Outlook:
         known = (scene.shape(premises.habit), ailment, rules)
         if known not in self._known:
             sign = sign_of(ailment, premises.habit, rules)
-            self._known[known] = [*rehearsed(scene, sign, premises.runs)]
+            runs = premises.runs * (DRAWN if scene.by_chance else 1)
+            self._known[known] = [*rehearsed(scene, sign, runs)]
         return self._known[known]
 
 
