@@ -18,8 +18,8 @@ from probe.config import Settings
 from probe.core.model import Loop
 from probe.edges import steady
 from probe.edges.clock import SystemClock
-from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
-from probe.edges.web import BadCertificate, PortTaken, WebServer
+from probe.edges.journal import JournalRefused, SqliteJournal
+from probe.edges.web import BadCertificate, CannotListen, WebServer
 from probe.engine.crew import Crew
 from probe.engine.diagnosis import Diagnostician
 from probe.engine.inheritance import inherit
@@ -34,23 +34,19 @@ from probe.ports import SecretUnreadable
 
 log = logging.getLogger("probe.app")
 
-_CANNOT_BEGIN = (
-    *(JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable),
-    OSError,
-)
-
 DRAIN = 1.0  # s that submissions under way are given when we stop.
 
 
-def run(settings: Settings, again: Again, in_force: InForce) -> int:
+def run(settings: Settings, again: Again, in_force: InForce, *, revision: str = "") -> int:
     """Run the prober until SIGTERM or SIGINT; the exit code.
 
     `again` reads the settings once more, or raises ConfigError; `in_force` is told of those that
-    are followed from then on.
+    are followed from then on; `revision`: of the sources, where it is known.
     """
+    app = App(settings, again=again, in_force=in_force, revision=revision)
     try:
-        steady.run(_until_signal(App(settings, again=again, in_force=in_force)))
-    except _CANNOT_BEGIN as problem:
+        steady.run(_until_signal(app))
+    except (JournalRefused, CannotListen, BadCertificate, SecretUnreadable, OSError) as problem:
         print(f"mailprobe: {problem}", file=sys.stderr)
         return 1
     return 0
@@ -74,27 +70,34 @@ class App:
         *,
         again: Again | None = None,
         in_force: InForce = lambda _: None,
+        revision: str = "",
     ) -> None:
         """As for `run`; without `again` there is no reload."""
         self.hangup = asyncio.Event()  # To be set for a reload.
         self._settings = settings
         self._again = again
         self._in_force = in_force
+        self._revision = revision
 
     async def run(
         self, stop: asyncio.Event, *, ready: Callable[[str], None] = lambda _: None
     ) -> None:
         """Run until `stop` is set; `ready` is told where the pages are.
 
-        Raises JournalLocked, JournalForbidden, PortTaken, BadCertificate, SecretUnreadable or
-        OSError where it cannot begin.
+        Raises JournalRefused, CannotListen, BadCertificate, SecretUnreadable or OSError where it
+        cannot begin.
         """
         gc.freeze()  # What is loaded by now stays: looking through it would stall all for 0.1 s.
         clock = SystemClock.of_loop()
         journal = await SqliteJournal.open(self._settings.journal, clock)
         try:
             prober = _Prober(
-                self._settings, journal, clock, again=self._again, in_force=self._in_force
+                self._settings,
+                journal,
+                clock,
+                again=self._again,
+                in_force=self._in_force,
+                revision=self._revision,
             )
             await prober.run(stop, self.hangup, ready)
         finally:
@@ -112,9 +115,10 @@ class _Prober:
         *,
         again: Again | None,
         in_force: InForce,
+        revision: str,
     ) -> None:
         self._remembered = journal.load()
-        self._metrics = Exporter(now=lambda: clock.wall(clock.now()))
+        self._metrics = Exporter(revision=revision, now=lambda: clock.wall(clock.now()))
         self._ground = Ground.laid(
             settings, self._remembered, journal=journal, metrics=self._metrics, clock=clock
         )
@@ -134,18 +138,7 @@ class _Prober:
         self._diagnostician = self._make_diagnostician()
         self._overview = self._make_overview()
         self._publisher = self._make_publisher()
-        self._reloader = Reloader(
-            self._setup,
-            self._ground,
-            desk=self._desk,
-            sender=self._sender,
-            roster=self._roster,
-            diagnostician=self._diagnostician,
-            senders=self._senders,
-            pulse=Pulse(self._ground, self._roster, self._supervisor),
-            again=again,
-            in_force=in_force,
-        )
+        self._reloader = self._make_reloader(again, in_force)
         self._can_reload = again is not None
 
     async def run(
@@ -228,6 +221,20 @@ class _Prober:
             metrics=ground.metrics,
             clock=ground.clock,
             step=ground.clock.step,
+        )
+
+    def _make_reloader(self, again: Again | None, in_force: InForce) -> Reloader:
+        return Reloader(
+            self._setup,
+            self._ground,
+            desk=self._desk,
+            sender=self._sender,
+            roster=self._roster,
+            diagnostician=self._diagnostician,
+            senders=self._senders,
+            pulse=Pulse(self._ground, self._roster, self._supervisor),
+            again=again,
+            in_force=in_force,
         )
 
     def _make_web(self) -> WebServer:

@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from probe.app_domains import SenderWatch
 from probe.app_mailbox import Watch
@@ -16,7 +17,7 @@ from probe.core.change import Change, Judged
 from probe.core.finding import Conclusion, Finding, conclusion, cut_short, is_unread, last_word
 from probe.core.model import Break, Loop, RouteKey, UnknownCause
 from probe.core.reach import furthest
-from probe.core.record import Bad, Record, Unknown
+from probe.core.record import Bad, Good, Record, Unknown
 from probe.core.status import Status
 from probe.core.suspicion import Suspect, components, suspects
 from probe.edges import steady
@@ -125,17 +126,7 @@ class _Check:
         self._domains = SenderWatch(self._settings, self._ground, {}).domains
         self._volley = Volley(self._setup.courier, clock=self._clock)
         self._supervisor = Supervisor(clock=self._clock, metrics=self._metrics)
-        self._overview = Overview(
-            self._books,
-            self._volley,
-            self._supervisor,
-            diagnosis=self._ground.findings,
-            desk=self._desk,
-            journal=self._journal,
-            clock=self._clock,
-            standby=lambda: self._settings.standby,
-            domains=self._domains.status,
-        )
+        self._overview = self._make_overview()
         self._inspector = self._make_inspector()
 
     async def run(self, stop: asyncio.Event) -> Report:
@@ -148,6 +139,7 @@ class _Check:
             begin = self._began + min(PREPARATION, self._timeout / 2)
             await self._wait(lambda: stop.is_set() or self._is_prepared(), begin, "preparing")
             crew.stop(Loop.INSPECTOR, "nodes")
+            self._take_aim()
             volley = group.create_task(self._fire(stop))
             end = self._began + self._timeout
             await self._wait(lambda: stop.is_set() or self._is_settled(), end, "waiting for mail")
@@ -162,6 +154,19 @@ class _Check:
         return report
 
     # ---- building
+
+    def _make_overview(self) -> Overview:
+        return Overview(
+            self._books,
+            self._volley,
+            self._supervisor,
+            diagnosis=self._ground.findings,
+            desk=self._desk,
+            journal=self._journal,
+            clock=self._clock,
+            standby=lambda: self._settings.standby,
+            domains=self._domains.status,
+        )
 
     def _make_inspector(self) -> Inspector:
         roster = Roster(
@@ -195,6 +200,11 @@ class _Check:
         crew.start(Loop.REAPER, "deadlines", Reaper(self._books).run)
         watch.follow(self._setup)
         return watch
+
+    def _take_aim(self) -> None:
+        """A resolver shows that our network works if it is as far away as the furthest node."""
+        aim = furthest(node.host for node in self._volley.nodes)
+        self._books.detector.follow((), {}, aim=aim)
 
     # ---- waiting
 
@@ -253,15 +263,11 @@ class _Check:
         }
         findings = tuple(self._found(unread, now))
         resolved = self._books.detector.has_resolved(self._began)
-        suspected = suspects(findings, answered=self._has_answered(unread), resolved=resolved)
+        read = len(unread) < len(self._sights)
+        answered = read or self._books.detector.has_answered(self._began)
+        suspected = suspects(findings, answered=answered, resolved=resolved)
         verdict = conclusion(findings, unread=bool(unread))
         return Report(verdict, findings, unread, self._status(findings, suspected), suspected)
-
-    def _has_answered(self, unread: dict[str, str]) -> bool:
-        """Whether our own network works: a mailbox was read, or a resolver far enough answered."""
-        detector = self._books.detector
-        detector.follow((), {}, aim=furthest(node.host for node in self._volley.nodes))
-        return len(unread) < len(self._sights) or detector.has_answered(self._began)
 
     def _status(self, findings: Sequence[Finding], suspected: Sequence[Suspect]) -> Status:
         self._ground.findings.refresh()
@@ -308,8 +314,10 @@ class _Check:
                 return self._books.histories[route].evidence or str(cause)
             case None:
                 return "it was not waited for"
-            case _:
+            case Good():
                 return ""
+            case _:
+                assert_never(record.verdict)
 
 
 def _seconds(record: Record) -> float | None:

@@ -84,9 +84,7 @@ class Ground:
             sights=sights,
             learner=Learner(settings.relays, books=books, metrics=metrics, clock=clock),
             throttle=throttle,
-            accepted_before=dict(
-                sorted(remembered.accepted_before.items(), key=lambda one: one[1])
-            ),
+            accepted_before=dict(remembered.accepted_before),
         )
 
 

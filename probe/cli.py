@@ -200,7 +200,8 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             logging.getLogger("probe.config").warning("%s", warning)
 
     in_force(settings)
-    return run(settings, lambda: load(settings.source, environ), in_force)
+    revision = environ.get("MAILPROBE_REVISION", "")
+    return run(settings, lambda: load(settings.source, environ), in_force, revision=revision)
 
 
 def _stop_before_the_start(*_: object) -> None:
@@ -270,7 +271,7 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return _FAILED
     from probe.demo import run
     from probe.edges.log import configure
-    from probe.edges.web.server import PortTaken
+    from probe.edges.web.server import CannotListen
 
     configure(arguments.log_level or "error", arguments.log_format or "logfmt")
     code, duration = _FAILED, arguments.duration
@@ -284,7 +285,7 @@ def _demo(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             duration=duration,
             keep=arguments.keep,
         )
-    except* (PortTaken, OSError) as problems:
+    except* (CannotListen, OSError) as problems:
         problem: BaseException = problems
         while isinstance(problem, BaseExceptionGroup):
             problem = problem.exceptions[0]

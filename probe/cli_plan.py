@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from dataclasses import dataclass
 
 from rich.console import Console
 
-from probe.cli_plan_text import assumptions, show
+from probe.cli_plan_text import Forecast, assumptions, show
 from probe.cli_survey import Survey, survey
 from probe.config import Settings
 from probe.core import provider
 from probe.core.forecast import daily, daily_by_provider, planned
 from probe.core.limits import DAY, fitted
 from probe.core.model import Route
-from probe.core.planning.cost import Cost, cost
+from probe.core.planning.cost import cost
 from probe.core.planning.habit import Pace, assumed
 from probe.core.planning.outlook import Outlook, Premises, Prospect, Spread
 from probe.core.planning.strain import Load, relay_limits, warnings
@@ -24,17 +23,6 @@ from probe.core.provider import PER_DAY
 from probe.core.sender_domain import asked_lists, domain_plans
 from probe.edges.resolver import DnsResolver
 from probe.metrics import Exporter
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What it will come to."""
-
-    load: Load
-    series: int
-    cost: Cost
-    prospects: tuple[Prospect, ...]
-    notes: tuple[str, ...]
 
 
 def plan(settings: Settings, *, as_json: bool) -> int:

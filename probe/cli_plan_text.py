@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import dataclass
+from typing import assert_never
 
 from rich.console import Console
 from rich.table import Table
@@ -15,15 +16,24 @@ from probe.core.forecast import daily, daily_by_provider
 from probe.core.limits import DAY
 from probe.core.model import Route, RouteKey
 from probe.core.planning.ailment import LATENESS, Ailment
+from probe.core.planning.cost import Cost
 from probe.core.planning.habit import PROBES, Pace
 from probe.core.planning.outlook import BALANCED, RUNS, Prospect
 from probe.core.planning.strain import Load, relay_limits, warnings
 from probe.core.provider import PER_DAY
 
-if TYPE_CHECKING:
-    from probe.cli_plan import Forecast
-
 Combination = tuple[str, str, str]  # relay, sender, mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What it will come to."""
+
+    load: Load
+    series: int
+    cost: Cost
+    prospects: tuple[Prospect, ...]
+    notes: tuple[str, ...]
 
 
 def show(forecast: Forecast, console: Console) -> None:
@@ -44,7 +54,7 @@ def show(forecast: Forecast, console: Console) -> None:
 def assumptions(forecast: Forecast) -> list[str]:
     """What the times rest on beside the configuration."""
     found = [
-        f"Times are from the beginning of a fault, by {RUNS} rehearsals of each.",
+        f"Times are from the beginning of a fault, by {RUNS} rehearsals of each, or more.",
         f"Assumed: {PROBES} probes of each relay have taught what is normal, and none of them"
         " failed; on the first day everything takes a little longer.",
         f"Assumed: mail takes {_pace(Pace.LOCAL)}.",
@@ -141,8 +151,10 @@ def _what(one: Prospect) -> str:
             who = "a node"
         case Kind.RELAY:
             who = "the relay"
+        case Kind.PROBER | Kind.SENDER | Kind.MAILBOX | Kind.ROUTE:
+            who = ""  # What is wrong with it says who it is.
         case _:
-            who = ""
+            assert_never(one.kind)
     turns = {None: "", True: ", nodes drawn at random", False: ", nodes in turn"}[one.by_chance]
     return f"{who} {_ails(one.ailment)}{turns}".strip()
 

@@ -221,7 +221,7 @@ class Remembered:
 
     open: tuple[Record, ...]  # Not settled: unjudged, or in flight. Of very many the newest.
     last_success: dict[RouteKey, float]
-    accepted_before: dict[tuple[str, str, str, str], float]  # relay, node, sender, mailbox: when.
+    accepted_before: dict[tuple[str, str, str, str], float]  # By relay … mailbox; oldest first.
     stopped: float | None  # When the last run's journal was last written to.
     clock_stepped: bool  # The wall clock stepped between that moment and now.
     launches: tuple[Launches, ...] = ()  # Of the last 24 hours, those of a minute together.

@@ -18,7 +18,7 @@ from probe.config.shape import LATER, is_secret, variables
 NAMED = ("relays", "senders", "mailboxes")
 
 _DELIMITER = "__"
-_OTHERS = ("CONFIG", "HEALTHCHECK_URL")  # What the command line reads.
+_OTHERS = ("CONFIG", "HEALTHCHECK_URL", "REVISION")  # What the command line reads.
 _NOT_OURS = ("PORT", "SERVICE_")  # What Kubernetes sets for a Service of our name.
 
 

@@ -123,11 +123,11 @@ class Ledger:
             submission.enter(phase, moment)
 
     def submitted(
-        self, sequence: int, attempt: Attempt, *, learned: str = "", put_off: bool = False
+        self, sequence: int, attempt: Attempt, *, learned: str = "", moot: bool = False
     ) -> list[Change]:
         """A submission has ended; `learned` is the node that it went to, where a greeting told.
 
-        `put_off`: as a stranger's, and it is not tried again, so that it is no failure either.
+        `moot`: how it ended says nothing of the relay, so that it is no failure either.
         """
         submission = self._left_off(sequence)
         record = replace(self._open[sequence], ended=True, learned=learned)
@@ -139,7 +139,7 @@ class Ledger:
                 record = replace(record, accepted=attempt.dot, ack_lost=True)
                 change = self._awaited(record)
             case _:
-                verdict = Unknown(UnknownCause.PROBER) if put_off else Bad(reason)
+                verdict = Unknown(UnknownCause.PROBER) if moot else Bad(reason)
                 change = self._judge(record, verdict)
         return self._followed(change, submission)
 

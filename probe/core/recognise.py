@@ -43,6 +43,18 @@ class Ours:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """A message of this journal from when the instance had another name.
+
+    A copy of the journal may be in use elsewhere under that name: the journal knows its token, or
+    it is not ours.
+    """
+
+    tag: Tag
+    token: str  # In lower case.
+
+
+@dataclass(frozen=True, slots=True)
 class OurShort:
     """Only a short id was found: whether it is ours the journal knows."""
 
@@ -89,7 +101,9 @@ class Untagged:
     """A message without any trace of a tag; it is not counted."""
 
 
-Recognised: TypeAlias = Ours | OurShort | Conflict | OldJournal | Expired | NotOurs | Untagged
+Recognised: TypeAlias = (
+    Ours | Renamed | OurShort | Conflict | OldJournal | Expired | NotOurs | Untagged
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,14 @@ class _Claim:
 
     token: str
     names: str = ""  # The instance that its X-Mailprobe field names.
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Signer:
+    """Whose tag is looked for."""
+
+    name: str  # As it stands in an X-Mailprobe field.
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +161,17 @@ def recognise(
     claims = list(_claims(found, body if shorts.subject else b""))
     if not claims:
         return _by_short(shorts, addressed(found))
-    agreed = _agreed(claims, shorts, keys, instance)
+    us = _Signer(tag.spelled(instance), tag.digest_of_instance(instance))
+    agreed = _agreed(claims, shorts, keys, us)
+    if renamed := agreed is UnmatchedCause.FOREIGN:
+        agreed = _agreed_of_journal(claims, shorts, keys, journal)
     if isinstance(agreed, UnmatchedCause):
         return NotOurs(agreed)
     token, told = agreed
-    if told.instance != tag.digest_of_instance(instance):
-        return NotOurs(UnmatchedCause.FOREIGN)
     if not tag.is_current(told, wall=wall, lifetime=lifetime):
         return Expired(told, token)
+    if renamed:
+        return Renamed(told, token)
     if told.journal == journal:
         return Ours(told, token)
     return OldJournal(told, token) if told.time / 100 < journal_created_wall else Conflict(told)
@@ -197,10 +222,10 @@ def _statement(text: str) -> tuple[str, str]:
 
 
 def _agreed(
-    claims: Sequence[_Claim], shorts: _Shorts, keys: Sequence[bytes], instance: str
+    claims: Sequence[_Claim], shorts: _Shorts, keys: Sequence[bytes], signer: _Signer
 ) -> tuple[str, Tag] | UnmatchedCause:
-    """The one token that verifies, unless more places speak against it than for it."""
-    name = tag.spelled(instance)
+    """The one token of this signer that verifies, unless more places speak against it than for."""
+    name = signer.name
     named = {claim.names for claim in claims if claim.names}
     if named and name not in named:
         return UnmatchedCause.FOREIGN
@@ -208,21 +233,38 @@ def _agreed(
     told_by = {token: tag.verify(token, keys) for token in tokens}
     verified = {token: told for token, told in told_by.items() if isinstance(told, Tag)}
     if not verified:
-        return _flaw(claims, instance)
+        return _flaw(claims, signer.digest)
     token, told = next(iter(verified.items()))
     speaks_for = [claim.token.lower() == token and claim.names in {"", name} for claim in claims]
     speaks_for += [tag.is_short_of(short, token) for short in shorts.all]
     if len(verified) > 1 or speaks_for.count(True) < speaks_for.count(False):
         return UnmatchedCause.MALFORMED
-    return token, told
+    return (token, told) if told.instance == signer.digest else UnmatchedCause.FOREIGN
 
 
-def _flaw(claims: Sequence[_Claim], instance: str) -> UnmatchedCause:
+def _agreed_of_journal(
+    claims: Sequence[_Claim], shorts: _Shorts, keys: Sequence[bytes], journal: str
+) -> tuple[str, Tag] | UnmatchedCause:
+    """As `_agreed`, for a token of this journal, whatever its instance was called then."""
+    signers = [
+        _Signer(claim.names, told.instance)
+        for claim in claims
+        if (told := tag.read(claim.token)) and told.journal == journal
+        if not claim.names or tag.digest_of_instance(claim.names) == told.instance
+    ]
+    if not signers:
+        return UnmatchedCause.FOREIGN
+    agreed = _agreed(claims, shorts, keys, max(signers))  # With a name, if one has a name.
+    if isinstance(agreed, UnmatchedCause) or agreed[1].journal != journal:
+        return UnmatchedCause.FOREIGN
+    return agreed
+
+
+def _flaw(claims: Sequence[_Claim], digest: str) -> UnmatchedCause:
     """Why none of them verifies."""
     told = [read for claim in claims if (read := tag.read(claim.token))]
     if not told:
         return UnmatchedCause.MALFORMED
-    digest = tag.digest_of_instance(instance)
     foreign = all(claimed.instance != digest for claimed in told)
     return UnmatchedCause.FOREIGN if foreign else UnmatchedCause.BAD_MAC
 

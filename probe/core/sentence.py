@@ -6,6 +6,7 @@ Moments are Unix times. Evidence comes as it is: cleaned, and not escaped for an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from probe.core.component import Component, Fault, Kind
@@ -62,12 +63,12 @@ def complaint(
     if component.kind is Kind.PROBER:
         return "The prober itself reaches nobody"
     if component.kind is Kind.ROUTE and alternatives:
-        suffered = f"Mail {sometimes}{listed([_suffers(fault) for fault in steady])}"
+        suffered = f"Mail {sometimes}{listed([_words(fault).suffers for fault in steady])}"
         return f"{suffered} because of {subject(component, alternatives)}"
     if _is_doer(component, leading):
-        done = listed([_does(fault) for fault in steady])
+        done = listed([_words(fault).does for fault in steady])
         return f"{capitalised(name(component))} {sometimes}{done}"
-    suffered = listed([_suffers(fault) for fault in steady])
+    suffered = listed([_words(fault).suffers for fault in steady])
     return f"Mail {_way(component)} {sometimes}{suffered}"
 
 
@@ -173,75 +174,45 @@ def _way(component: Component) -> str:
     return " ".join(f"{preposition} {where}" for preposition, where in way if where)
 
 
-def _does(fault: Fault) -> str:
-    """What something with this fault does to users."""
-    match fault:
-        case Fault.UNREADABLE:
-            return "cannot be read"
-        case Fault.UNREACHABLE:
-            return "does not answer"
-        case Fault.INSECURE:
-            return "has a fault in its TLS"
-        case Fault.REFUSING:
-            return "refuses mail"
-        case Fault.HOLDING:
-            return "accepts mail and holds it"
-        case Fault.LATE:
-            return "delivers mail late"
-        case Fault.BOUNCING:
-            return "bounces mail"
-        case Fault.SLOW:
-            return "accepts mail slowly"
-        case Fault.FULL:
-            return "is full"
-        case Fault.MISFILING:
-            return "delivers mail that is filed as junk"
-        case Fault.DUPLICATING:
-            return "delivers mail more than once"
-        case Fault.ALTERING:
-            return "alters mail"
-        case Fault.UNAUTHENTICATED:
-            return "delivers mail that fails SPF, DKIM or DMARC"
-        case Fault.DNS:
-            return "has a fault in its DNS"
-        case Fault.INTERMITTENT:
-            return "fails now and then"
-        case _:
-            assert_never(fault)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A fault in words."""
+
+    does: str  # What something with it does to users,
+    suffers: str  # and what happens to mail that meets it.
 
 
-def _suffers(fault: Fault) -> str:
-    """What happens to mail that meets this fault."""
+def _words(fault: Fault) -> _Words:
     match fault:
         case Fault.UNREADABLE:
-            return "cannot be read"
+            return _Words("cannot be read", "cannot be read")
         case Fault.UNREACHABLE:
-            return "finds nobody who answers"
+            return _Words("does not answer", "finds nobody who answers")
         case Fault.INSECURE:
-            return "meets a fault in TLS"
+            return _Words("has a fault in its TLS", "meets a fault in TLS")
         case Fault.REFUSING:
-            return "is refused"
+            return _Words("refuses mail", "is refused")
         case Fault.HOLDING:
-            return "is accepted and held"
+            return _Words("accepts mail and holds it", "is accepted and held")
         case Fault.LATE:
-            return "arrives late"
+            return _Words("delivers mail late", "arrives late")
         case Fault.BOUNCING:
-            return "bounces"
+            return _Words("bounces mail", "bounces")
         case Fault.SLOW:
-            return "is accepted slowly"
+            return _Words("accepts mail slowly", "is accepted slowly")
         case Fault.FULL:
-            return "finds a full mailbox"
+            return _Words("is full", "finds a full mailbox")
         case Fault.MISFILING:
-            return "is filed as junk"
+            return _Words("delivers mail that is filed as junk", "is filed as junk")
         case Fault.DUPLICATING:
-            return "arrives more than once"
+            return _Words("delivers mail more than once", "arrives more than once")
         case Fault.ALTERING:
-            return "arrives altered"
+            return _Words("alters mail", "arrives altered")
         case Fault.UNAUTHENTICATED:
-            return "fails SPF, DKIM or DMARC"
+            return _Words("delivers mail that fails SPF, DKIM or DMARC", "fails SPF, DKIM or DMARC")
         case Fault.DNS:
-            return "is at risk by a fault in its DNS"
+            return _Words("has a fault in its DNS", "is at risk by a fault in its DNS")
         case Fault.INTERMITTENT:
-            return "fails now and then"
+            return _Words("fails now and then", "fails now and then")
         case _:
             assert_never(fault)

@@ -20,12 +20,12 @@ from probe.core.record import Record
 from probe.edges.journal_backlog import Backlog, View
 from probe.edges.journal_changes import GivenUp, Kept, Note
 from probe.edges.journal_file import JournalFile
-from probe.edges.journal_guard import JournalForbidden, JournalLocked
+from probe.edges.journal_guard import JournalRefused
 from probe.edges.journal_open import boot_id
 from probe.edges.journal_writer import SEQUENCES, Beginning, Limits, Report, Writer
 from probe.ports import Clock, Position, Remembered
 
-__all__ = ["JournalForbidden", "JournalLocked", "Limits", "SqliteJournal"]
+__all__ = ["JournalRefused", "Limits", "SqliteJournal"]
 
 Answer = TypeVar("Answer")
 Told = TypeVar("Told")
@@ -63,10 +63,7 @@ class SqliteJournal:
         monotonic: Callable[[], float] = time.monotonic,
         boot: str | None = None,
     ) -> SqliteJournal:
-        """The journal at this path, in memory where the disk is at fault.
-
-        Raises JournalLocked, JournalForbidden.
-        """
+        """The journal at this path, in memory where the disk is at fault. Raises JournalRefused."""
         boot = boot_id() if boot is None else boot
         file = JournalFile(Path(path), clock, monotonic=monotonic, boot=boot)
         journal = cls(file, limits or Limits(), clock)

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from probe.core.record import Record
 from probe.edges.journal_changes import Changes, Kept
-from probe.edges.journal_guard import FileLock, Trouble, Unfit, set_aside
+from probe.edges.journal_guard import FileLock, JournalForbidden, Trouble, Unfit, set_aside
 from probe.edges.journal_incidents import incident_works
 from probe.edges.journal_open import (
     check,
@@ -116,6 +116,8 @@ class JournalFile:
         self._lock.acquire()
         if self._writable:
             return
+        if self.path.is_dir():
+            raise JournalForbidden(f"cannot open {self.path}: it is a directory, and no file")
         try:
             self._open_writable()
         except Unfit as unfit:

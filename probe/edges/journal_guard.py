@@ -12,12 +12,16 @@ class Trouble(Exception):
     """The file cannot be read or written as things are; the text says why."""
 
 
-class JournalLocked(Trouble):
+class JournalRefused(Trouble):
+    """The journal is not ours to write, and will not be until somebody changes that."""
+
+
+class JournalLocked(JournalRefused):
     """Another process has the journal; the text names it."""
 
 
-class JournalForbidden(Trouble):
-    """We may not write there, which is no fault of a disk that passes; the text names the file."""
+class JournalForbidden(JournalRefused):
+    """No file of ours can be there, which does not pass by itself; the text names it."""
 
 
 class Unfit(Exception):
@@ -36,7 +40,7 @@ class FileLock:
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock if we have it not yet. Raises JournalLocked, JournalForbidden, Trouble."""
+        """Take the lock if we have it not yet. Raises JournalRefused, Trouble."""
         if self._file is not None:
             return
         file = self._open()

@@ -97,7 +97,7 @@ def salvage(file: JournalFile) -> Changes:
 
 
 def _stored(file: JournalFile, column: str) -> dict[RouteKey, float]:
-    return _moments(file, column, f"{column} IS NOT NULL")
+    return _moments(file, column, f"{column} IS NOT NULL ORDER BY {column}")
 
 
 def _moments(file: JournalFile, column: str, where: str) -> dict[RouteKey, float]:

@@ -65,8 +65,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
 )
 
 SELECT_PROBES = """SELECT sequence, relay, node, sender, mailbox, slot, launched, token, deadline,
-    give_up, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places,
-    learned, confirmation FROM probes JOIN routes ON routes.id = probes.route"""
+    give_up, confirmation, probes.accepted, ack_lost, ended, verdict, arrived, overdue, bounced,
+    lost, places, learned FROM probes JOIN routes ON routes.id = probes.route"""
+_OF_PROBE = 11  # So many of these columns say what was sent, the others what became of it.
 SELECT_PLACES = "SELECT mailbox, folder, uidvalidity, uid, sequence, expunge FROM places"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 SHIFT = (
@@ -137,31 +138,10 @@ def works(changes: Changes, offset: float) -> list[Work]:
 
 def record_of(row: Sequence[Value], offset: float) -> Record:
     """A row of SELECT_PROBES as a value. Raises ValueError, TypeError where it makes no sense."""
-    sequence, relay, node, sender, mailbox, slot, launched, token, deadline, give_up, *rest = row
-    (
-        accepted,
-        ack_lost,
-        ended,
-        verdict,
-        arrived,
-        overdue,
-        bounced,
-        lost,
-        places,
-        learned,
-        confirmation,
-    ) = rest
+    of_probe, of_fate = row[:_OF_PROBE], row[_OF_PROBE:]
+    accepted, ack_lost, ended, verdict, arrived, overdue, bounced, lost, places, learned = of_fate
     return Record(
-        probe=Probe(
-            sequence=int(sequence or 0),
-            route=RouteKey(str(relay), str(node), str(sender), str(mailbox)),
-            slot=float(slot or 0) - offset,
-            launched=float(launched or 0) - offset,
-            token=str(token),
-            deadline=float(deadline or 0),
-            give_up=float(give_up or 0),
-            confirmation=bool(confirmation),
-        ),
+        probe=_probe_of(of_probe, offset),
         accepted=_moment(accepted, offset),
         ack_lost=bool(ack_lost),
         ended=bool(ended),
@@ -172,6 +152,20 @@ def record_of(row: Sequence[Value], offset: float) -> Record:
         lost=bool(lost),
         places=tuple(Place(*place) for place in json.loads(str(places))) if places else (),
         learned=str(learned),
+    )
+
+
+def _probe_of(row: Sequence[Value], offset: float) -> Probe:
+    sequence, *names, slot, launched, token, deadline, give_up, confirmation = row
+    return Probe(
+        sequence=int(sequence or 0),
+        route=RouteKey(*map(str, names)),
+        slot=float(slot or 0) - offset,
+        launched=float(launched or 0) - offset,
+        token=str(token),
+        deadline=float(deadline or 0),
+        give_up=float(give_up or 0),
+        confirmation=bool(confirmation),
     )
 
 

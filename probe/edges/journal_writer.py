@@ -13,7 +13,7 @@ from probe.core.ledger import MOST
 from probe.edges.journal_backlog import Backlog, Batch, Question, View
 from probe.edges.journal_changes import Changes
 from probe.edges.journal_file import JournalFile
-from probe.edges.journal_guard import JournalForbidden, JournalLocked, Trouble, Unfit
+from probe.edges.journal_guard import JournalRefused, Trouble, Unfit
 from probe.edges.journal_prune import prune
 from probe.edges.journal_recall import NOTHING, remember, salvage
 from probe.ports import Position, Remembered
@@ -77,13 +77,10 @@ class Writer:
         self._retry_at = 0.0
 
     def begin(self) -> Beginning:
-        """Open the file, if only to read it, and try to write it.
-
-        Raises JournalLocked, JournalForbidden.
-        """
+        """Open the file, if only to read it, and try to write it. Raises JournalRefused."""
         try:
             self._file.open()
-        except (JournalLocked, JournalForbidden):
+        except JournalRefused:
             raise
         except (Trouble, Unfit) as error:
             self._fall(str(error))

@@ -22,10 +22,8 @@ class KernelRoutes:
 
     def is_ours(self, address: str) -> bool:
         """Whether an address is one of this machine: then we would come from it. Sends nothing."""
-        version = ipaddress.ip_address(address).version
-        family = socket.AF_INET6 if version == 6 else socket.AF_INET
         try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probing:
+            with _socket(address) as probing:
                 probing.connect((address, _PORT))
                 return str(probing.getsockname()[0]) == address
         except OSError:
@@ -36,12 +34,17 @@ class KernelRoutes:
         version = ipaddress.ip_address(address).version
         if source is not None and ipaddress.ip_address(source).version != version:
             return False
-        family = socket.AF_INET6 if version == 6 else socket.AF_INET
         try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probing:
+            with _socket(address) as probing:
                 if source is not None:
                     probing.bind((source, 0))
                 probing.connect((address, _PORT))
         except OSError as error:
             return error.errno not in _NO_ROUTE
         return True
+
+
+def _socket(address: str) -> socket.socket:
+    """One of the IP version of this address."""
+    six = ipaddress.ip_address(address).version == 6
+    return socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)

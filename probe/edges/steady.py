@@ -36,11 +36,11 @@ class Steady:
         self._source = source
         self._read = source()
         self._left_out = 0.0
-        self._one = threading.RLock()  # The journal's thread reads it, too.
+        self._lock = threading.RLock()  # The journal's thread reads it, too.
 
     def __call__(self) -> float:
         """The time (s)."""
-        with self._one:
+        with self._lock:
             now = self._source()
             gap = now - self._read
             self._read = now

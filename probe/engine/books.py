@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from probe.core import wording
 from probe.core.authenticity import Proof
 from probe.core.change import (
     Arrived,
@@ -23,7 +24,7 @@ from probe.core.change import (
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.detector import Detector
 from probe.core.ledger import Ledger
-from probe.core.model import Attempt, Part, Phase, Probe, Reason, RouteKey, Timeouts
+from probe.core.model import Attempt, Phase, Probe, RouteKey, Timeouts
 from probe.core.record import Bad, Good, Record, Unknown, Verdict
 from probe.core.sight import LOOK
 from probe.core.standstill import Standstill
@@ -98,13 +99,13 @@ class Books:
         self.detector.entered(sequence, phase, moment)
 
     def submitted(
-        self, sequence: int, attempt: Attempt, *, learned: str, put_off: bool = False
+        self, sequence: int, attempt: Attempt, *, learned: str, moot: bool = False
     ) -> None:
-        """A submission has ended; one that was put off, for whatever reason, says nothing."""
+        """A submission has ended; one whose end is `moot` says nothing."""
         self.ended = self._clock.now()
-        changes = self.ledger.submitted(sequence, attempt, learned=learned, put_off=put_off)
+        changes = self.ledger.submitted(sequence, attempt, learned=learned, moot=moot)
         self.post(changes)
-        if put_off:
+        if moot:
             self.detector.dropped(sequence)
         else:
             self.detector.attempted(sequence, attempt, learned)
@@ -215,9 +216,10 @@ class Books:
             self._confirmed(key, verdict)
         else:
             self._accounted(key, verdict)
-        if isinstance(verdict, Bad) and (words := _accusation(verdict.reason, record.probe)):
+        deadline = record.probe.deadline
+        if isinstance(verdict, Bad) and (words := wording.failure(verdict.reason, deadline)):
             self.note(key, words)
-        log.info("The probe was judged.", extra=_fields(record, word(verdict)))
+        log.info("The probe was judged.", extra=_fields(record, wording.verdict(verdict)))
 
     def _accounted(self, key: RouteKey, verdict: Verdict) -> None:
         """One of the schedule."""
@@ -242,7 +244,7 @@ class Books:
         if not record.probe.confirmation:
             self._delivered(record, event)
         for part in sorted(event.sighting.altered):
-            self.note(key, _altered(part))
+            self.note(key, wording.damage(part))
         if event.late:
             self._metrics.late(key)
             log.info("A late probe arrived.", extra=_fields(record, "late"))
@@ -261,66 +263,6 @@ class Books:
         """Evidence in words, for the status page."""
         if key in self.histories:
             self.histories[key].evidence = text
-
-
-def word(verdict: Verdict) -> str:
-    """A verdict as logs and pages write it."""
-    match verdict:
-        case Good():
-            return "good"
-        case Bad(reason):
-            return f"failed({reason})"
-        case Unknown(cause):
-            return f"unknown({cause})"
-        case _:
-            assert_never(verdict)
-
-
-def _accusation(reason: Reason, probe: Probe) -> str:
-    """Why a probe failed, in words; nothing where what was seen of it has been noted better."""
-    match reason:
-        case Reason.DNS_ERROR:
-            return "the name was not resolved in time"
-        case Reason.CONNECT_TIMEOUT:
-            return "no connection came about in time"
-        case Reason.GREETING_TIMEOUT:
-            return "no greeting came in time"
-        case Reason.TIMEOUT:
-            return "a reply did not come in time"
-        case Reason.ACK_LOST:
-            return f"no reply to the final dot came, and no message within {probe.deadline:g} s"
-        case Reason.OVERDUE:
-            return f"accepted, and not there {probe.deadline:g} s later"
-        case Reason.JUNK:
-            return "it came into the junk folder"
-        case Reason.PROBER_ERROR:
-            return "the prober itself failed"
-        case (
-            Reason.CONNECT_REFUSED
-            | Reason.CONNECTION_LOST
-            | Reason.TLS_ERROR
-            | Reason.AUTH_REJECTED
-            | Reason.TEMP_REJECT
-            | Reason.PERM_REJECT
-            | Reason.PROTOCOL_ERROR
-            | Reason.BOUNCED
-            | Reason.CONTENT
-        ):
-            return ""
-        case _:
-            assert_never(reason)
-
-
-def _altered(part: Part) -> str:
-    match part:
-        case Part.BODY:
-            return "the body came back different"
-        case Part.HEADER:
-            return "the header came back different"
-        case Part.TRUNCATED:
-            return "the message came back cut short"
-        case _:
-            assert_never(part)
 
 
 def _fields(record: Record, verdict: str) -> dict[str, dict[str, object]]:

@@ -194,12 +194,10 @@ class Courier:
             self._wakes[key.mailbox].set()
             attempt = await self._submit(parcel, login)
             learned = self._learner.node_of(parcel.node, attempt)
-            # A stranger's deferral, not tried again, says nothing: relays do that when all is well.
-            put_off = parcel.probe.confirmation and parcel.is_put_off(attempt)
-            put_off = put_off or self._stood_still(parcel.probe, attempt)
-            books.submitted(sequence, attempt, learned=learned, put_off=put_off)
+            moot = self._is_moot(parcel, attempt)
+            books.submitted(sequence, attempt, learned=learned, moot=moot)
             self._wakes[key.mailbox].set()
-            if not put_off:
+            if not moot:
                 self._note(key, attempt)
         except asyncio.CancelledError:
             books.interrupted(sequence)
@@ -209,10 +207,17 @@ class Courier:
             self._metrics.failed(Loop.SENDER)
             books.abandoned(sequence)
 
-    def _stood_still(self, probe: Probe, attempt: Attempt) -> bool:
-        """Whether it failed and we had stood still: the relay may have given us up."""
+    def _is_moot(self, parcel: Parcel, attempt: Attempt) -> bool:
+        """Whether this end says nothing of the relay.
+
+        A stranger's deferral that is not tried again is one that relays give when all is well; and
+        while we stood still, it may have given us up.
+        """
+        if parcel.probe.confirmation and parcel.is_put_off(attempt):
+            return True
         last = self._clock.standstill
-        return last is not None and last.moment >= probe.launched and reason_of(attempt) is not None
+        stood_still = last is not None and last.moment >= parcel.probe.launched
+        return stood_still and reason_of(attempt) is not None
 
     async def _submit(self, parcel: Parcel, login: Login) -> Attempt:
         """Submit; a relay that does not know us yet is tried again, openly (RFC 6647).

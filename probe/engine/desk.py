@@ -23,7 +23,16 @@ from probe.core.model import (
     UnmatchedCause,
 )
 from probe.core.quota import Quota
-from probe.core.recognise import Conflict, Expired, NotOurs, OldJournal, Ours, OurShort, Untagged
+from probe.core.recognise import (
+    Conflict,
+    Expired,
+    NotOurs,
+    OldJournal,
+    Ours,
+    OurShort,
+    Renamed,
+    Untagged,
+)
 from probe.core.record import Record
 from probe.core.sight import Sight
 from probe.engine.books import Books
@@ -107,7 +116,7 @@ class Desk:
         """
         header, _, body = content.partition(b"\r\n\r\n")
         match self._recognise(header, body, cleaning=True):
-            case Ours():
+            case Ours() | Renamed():
                 return True
             case OldJournal(old):
                 return old.journal not in self._rivals
@@ -117,8 +126,7 @@ class Desk:
                 pass
         report = bounce.parse(header, body)
         tags = () if report is None else (tag.verify(t, self._keys) for t in report.tokens)
-        instance = tag.digest_of_instance(self._instance)
-        return any(isinstance(t, Tag) and t.instance == instance for t in tags)
+        return any(isinstance(t, Tag) and self._is_own(t) for t in tags)
 
     def wake(self, mailbox: str) -> asyncio.Event:
         """Set when a message for this mailbox is on its way."""
@@ -212,8 +220,8 @@ class Desk:
             self._journal.keep_until(place, returned, seen + keep)
             return
         match self._recognise(fetched.header, fetched.body):
-            case Ours(_, token):
-                await self._ours(fetched, place, folder, seen=seen, token=token)
+            case (Ours() | Renamed()) as found:
+                await self._ours(fetched, place, folder, seen=seen, found=found)
             case OurShort(sequence, short, answer):
                 if not answer:
                     await self._short(fetched, place, folder, seen=seen, claim=(sequence, short))
@@ -222,8 +230,8 @@ class Desk:
             case Conflict(rival):
                 self._rivals.heard(rival.journal)
                 self._unmatched(place, UnmatchedCause.FOREIGN)
-            case Expired(told, token) if self._awaits(told, token):
-                await self._ours(fetched, place, folder, seen=seen, token=token)
+            case Expired(told, token) as found if self._awaits(told, token):
+                await self._ours(fetched, place, folder, seen=seen, found=found)
             case Expired() if not rescan:
                 self._unmatched(place, UnmatchedCause.EXPIRED)
             case NotOurs(cause) if not rescan:
@@ -259,18 +267,29 @@ class Desk:
         record = self._books.ledger.get(told.sequence)
         return record is not None and record.probe.token == token
 
+    def _is_own(self, told: Tag) -> bool:
+        """Whether we signed this, under this name or an earlier one of this journal."""
+        named = told.instance == tag.digest_of_instance(self._instance)
+        return named or told.journal == self._journal.id
+
     async def _ours(
-        self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, token: str
+        self,
+        fetched: Fetched,
+        place: Place,
+        folder: Folder,
+        *,
+        seen: float,
+        found: Ours | Renamed | Expired,
     ) -> None:
-        read = tag.read(token)
-        if read is None:
-            return
-        async with self._records.turn(read.sequence):
-            record = await self._records.find(read.sequence)
-            if record is None or record.probe.token != token:
-                self._orphan(place, seen)
-            else:
+        sequence = found.tag.sequence
+        async with self._records.turn(sequence):
+            record = await self._records.find(sequence)
+            if record is not None and record.probe.token == found.token:
                 self._sighted(fetched, place, folder, seen=seen, record=record)
+            elif isinstance(found, Renamed):
+                self._unmatched(place, UnmatchedCause.FOREIGN)
+            else:
+                self._orphan(place, seen)
 
     async def _short(
         self, fetched: Fetched, place: Place, folder: Folder, *, seen: float, claim: tuple[int, str]
@@ -296,8 +315,10 @@ class Desk:
 
     def _unmatched(self, place: Place, cause: UnmatchedCause) -> None:
         self._metrics.unmatched(place.mailbox, cause)
-        log.info(
-            "A tagged message is not one of ours.",
+        # Where probers share a mailbox, most of what is there is of others.
+        log.log(
+            logging.DEBUG if cause is UnmatchedCause.FOREIGN else logging.INFO,
+            "A tagged message is not counted as a probe.",
             extra={"fields": {"mailbox": place.mailbox, "uid": place.uid, "cause": str(cause)}},
         )
 
@@ -339,6 +360,9 @@ class Desk:
         sender = self._senders.get(probe.route.sender)
         if sender is None or probe.launched < max(self._since[sender], self._since[mailbox]):
             return frozenset()  # What it should look like is not known any more.
+        told = tag.read(probe.token)
+        if told is None or told.instance != tag.digest_of_instance(self._instance):
+            return frozenset()  # Nor what we were called.
         return message.inspect(
             fetched.header,
             fetched.body,

@@ -53,7 +53,7 @@ class Exporter:
         self,
         *,
         version: str = __version__,
-        revision: str = "unknown",
+        revision: str = "",
         now: Callable[[], float] = time.time,
     ) -> None:
         """All metrics, with the series that depend on no configuration."""
@@ -79,7 +79,7 @@ class Exporter:
         self._scraper = Scraper(self._snapshot)
         self._process.add(())
         self._lag.add(())
-        self._build.add((version, revision))
+        self._build.add((version, revision or "unknown"))
         for loop in Loop:
             self._loops.add((loop,))
 

@@ -247,7 +247,7 @@ def _bound(
     return first + seen + (need - failure) / drift * gap
 
 
-SOON_CONNECT = 3.0  # s: `SOON`.
+SOON_CONNECT = float(SOON["connect"].removesuffix("s"))  # s
 AGE = 0.5  # s: what has not arrived by then has begun to be evidence.
 
 CASES = {

@@ -38,9 +38,9 @@ def module(name, **members):
 def told(*args, **kwargs):
     print(*args, sorted(kwargs.items()))
     return 7
-def run(settings, again, in_force):
+def run(settings, again, in_force, *, revision):
     in_force(again())
-    return told(settings.instance)
+    return told(settings.instance, revision=revision)
 module("probe.app", run=run)
 module("probe.demo", run=told, DEFAULT="usual", SCENARIOS={"usual": 60.0, "healthy": 90.0})
 module("probe.edges.log", configure=lambda level, form: print("log", level, form))
@@ -122,11 +122,21 @@ def test_the_file_is_the_option_else_the_variable_else_the_usual(good: str, bad:
 def test_run_hands_the_settings_over_can_read_them_again_and_returns_its_code(good: str) -> None:
     end = process("run", "--config", good, before=STAND_INS)
 
-    assert (end.returncode, end.stdout) == (7, "log info logfmt\n" * 2 + "fra1 []\n")
+    told = "fra1 [('revision', '')]\n"
+    assert (end.returncode, end.stdout) == (7, "log info logfmt\n" * 2 + told)
+
+
+def test_run_tells_which_revision_the_image_is_of(good: str) -> None:
+    end = process("run", "--config", good, before=STAND_INS, MAILPROBE_REVISION="5e1fa2b")
+
+    assert end.stdout.endswith("fra1 [('revision', '5e1fa2b')]\n")
+    assert "MAILPROBE_REVISION" not in end.stderr
 
 
 def test_run_tells_warnings_in_its_log(good: str) -> None:
-    module = "import types\nsys.modules['probe.app'] = types.SimpleNamespace(run=lambda *_: 7)"
+    module = (
+        "import types\nsys.modules['probe.app'] = types.SimpleNamespace(run=lambda *_, **__: 7)"
+    )
     end = process("run", "--config", good, before=module)
 
     assert end.returncode == 7
@@ -269,7 +279,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 
 def test_an_interruption_is_no_traceback(good: str) -> None:
     interrupted = STAND_INS + (
-        "\ndef interrupt(*settings): raise KeyboardInterrupt\nmodule('probe.app', run=interrupt)\n"
+        "\ndef interrupt(*_, **__): raise KeyboardInterrupt\nmodule('probe.app', run=interrupt)\n"
     )
     end = process("run", "--config", good, before=interrupted)
 

@@ -401,6 +401,7 @@ def test_what_kubernetes_sets_and_our_own_are_ignored(tmp_path: Path) -> None:
         MAILPROBE_SERVICE_PORT__HTTP="9841",
         MAILPROBE_CONFIG="/x",
         MAILPROBE_HEALTHCHECK_URL="http://127.0.0.1:1/",
+        MAILPROBE_REVISION="5e1fa2b",
         PATH="/bin",
     )
 

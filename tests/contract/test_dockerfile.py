@@ -81,6 +81,13 @@ def test_its_label_is_the_version() -> None:
     assert f'org.opencontainers.image.description="{project["description"]}"' in last("LABEL")
 
 
+def test_its_revision_is_an_argument_of_the_last_stage_told_as_label_and_to_the_program() -> None:
+    last_stage = STEPS[max(n for n, (word, _) in enumerate(STEPS) if word == "FROM") :]
+    assert ("ARG", "REVISION=unknown") in last_stage
+    assert 'org.opencontainers.image.revision="${REVISION}"' in last("LABEL")
+    assert 'MAILPROBE_REVISION="${REVISION}"' in last("ENV").split()
+
+
 def test_the_builder_is_sent_what_is_copied_and_no_more() -> None:
     rules = [line for line in ALLOWED if line and not line.startswith("#")]
     assert rules[0] == "*"

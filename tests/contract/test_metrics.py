@@ -272,6 +272,11 @@ async def test_gauges_start_with_the_truth() -> None:
     assert at(found, "mailprobe_time_seconds") == NOW
 
 
+async def test_a_revision_that_nobody_told_is_unknown() -> None:
+    found = await samples(Exporter(version="1.2.3"))
+    assert at(found, "mailprobe_build_info", version="1.2.3", revision="unknown") == 1
+
+
 async def test_a_relay_that_is_never_resolved_has_no_age() -> None:
     exporter = Exporter()
     exporter.add_relay(Relay("fixed", "192.0.2.1", 25, plan=NodePlan.LIST))

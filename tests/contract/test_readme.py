@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.cli import main
 from probe.demo import SCENARIOS
 from probe.metrics import CATALOGUE
 
@@ -36,6 +37,24 @@ def test_every_metric_has_its_row_and_every_row_its_metric() -> None:
 def test_every_scenario_of_the_demo_has_its_row() -> None:
     part = README.partition("## Try it")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z-]+)` \|", part, re.MULTILINE) == [*SCENARIOS]
+
+
+def test_every_link_within_the_page_leads_somewhere() -> None:
+    titles = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    places = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+    links = re.findall(r"\]\(#([^)]+)\)", README)
+    assert links and set(links) <= places
+
+
+def test_the_configuration_that_it_calls_complete_is_good(tmp_path: Path) -> None:
+    """But for the secrets, which lie where the reader puts them."""
+    text = re.search(r"^```yaml\n(instance: .*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert text is not None
+    for name in ("tag", "smtp", "imap"):
+        (tmp_path / name).write_text("a secret of sixteen or more")
+    file = tmp_path / "mailprobe.yaml"
+    file.write_text(text[1].replace("/run/secrets", str(tmp_path)))
+    assert main(["config", "check", str(file)], {}) == 0
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

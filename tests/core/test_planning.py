@@ -14,7 +14,7 @@ from probe.core.node_plan import NodePlan
 from probe.core.planning.ailment import Ailment
 from probe.core.planning.cost import CPU_PER_PROBE, MEMORY_ALONE, cost
 from probe.core.planning.habit import Pace, assumed
-from probe.core.planning.outlook import Outlook, Premises, Prospect, spread
+from probe.core.planning.outlook import RUNS, Outlook, Premises, Prospect, spread
 from probe.core.planning.strain import Load, warnings
 from probe.core.provider import Provider
 
@@ -30,9 +30,10 @@ def outlook(
     limits: RelayLimits | None = None,
     plan: NodePlan = NodePlan.LIST,
     paces: dict[str, Pace] | None = None,
+    runs: int = 20,
 ) -> Outlook:
     relay = Relay("pool", "relay.test", 587, plan=plan, limits=limits or RelayLimits())
-    return Outlook(Premises(routes, {"pool": relay}, assumed(paces or {}), runs=20))
+    return Outlook(Premises(routes, {"pool": relay}, assumed(paces or {}), runs=runs))
 
 
 def holds(found: Outlook) -> Prospect:
@@ -76,6 +77,16 @@ def test_behind_a_balancer_both_ways_are_told() -> None:
     in_turn, drawn = (one for one in found if one.by_chance is not None)
     assert (in_turn.by_chance, drawn.by_chance) == (False, True)
     assert in_turn.named.p95 < drawn.named.p95
+
+
+def test_where_a_balancer_draws_more_rehearsals_would_promise_about_the_same() -> None:
+    routes = [Route(RouteKey("pool", "", "shop", "corp"), 5.0, 60.0, 600.0)]
+
+    def late(runs: int) -> float:
+        found = outlook(routes, plan=NodePlan.GREETING, runs=runs).prospects()
+        return next(one.named.p95 for one in found if one.by_chance)
+
+    assert late(RUNS) == pytest.approx(late(8 * RUNS), rel=0.15)
 
 
 def test_what_may_well_not_happen_has_no_time() -> None:

@@ -15,6 +15,7 @@ from probe.core.recognise import (
     OldJournal,
     Ours,
     OurShort,
+    Renamed,
     Untagged,
     is_report,
     might_be_tagged,
@@ -111,7 +112,8 @@ def test_a_reply_that_quotes_the_body_is_not_the_probe() -> None:
 @pytest.mark.parametrize(
     ("header", "cause"),
     [
-        (field(token(instance="par2"), "par2"), "foreign"),
+        (field(token(instance="par2", journal=OTHER), "par2"), "foreign"),
+        (message_id(token(instance="par2", journal=OTHER)), "foreign"),
         (field(token(instance="par2")), "foreign"),
         (field(token(instance="par2", key=b"theirs"), "par2"), "foreign"),
         (field("junk", "par2"), "foreign"),
@@ -153,6 +155,36 @@ def test_another_journal_under_our_name() -> None:
     header = field(token(journal=OTHER))
     assert isinstance(who(header, created=SENT - 1), Conflict)
     assert isinstance(who(header, created=SENT + 1), OldJournal)
+
+
+FORMER = token(instance="par2")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [field(FORMER, "par2"), message_id(FORMER), field(FORMER, "par2") + message_id(FORMER)],
+)
+def test_a_message_of_our_journal_from_when_we_had_another_name(header: bytes) -> None:
+    assert who(header) == Renamed(tag.verify(FORMER, [b"first key"]), FORMER)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        field(FORMER, "ams3"),
+        field(FORMER) + message_id(FORMER),
+        field(FORMER, "par2") + field("junk", "ams3") + field("junk", "ams3"),
+        field(FORMER, "par2") + message_id(token(instance="par2", sequence=78)),
+        field(token(instance="par2", key=b"theirs"), "par2"),
+    ],
+)
+def test_another_name_that_is_contradicted_is_none_of_ours(header: bytes) -> None:
+    assert who(header) == NotOurs(UnmatchedCause.FOREIGN)
+
+
+def test_a_tag_under_another_name_expires_too() -> None:
+    expired = token(instance="par2", time=SENT - LIFETIME)
+    assert who(field(expired, "par2")) == Expired(tag.read(expired), expired)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import pytest
 
 from probe.core.record import Good, Record
 from probe.edges.clock import SystemClock
-from probe.edges.journal import JournalForbidden, JournalLocked, SqliteJournal
+from probe.edges.journal import SqliteJournal
+from probe.edges.journal_guard import JournalForbidden, JournalLocked
 from probe.edges.journal_open import migrate
 from probe.edges.journal_rows import STEPS
 from probe.ports import Position
@@ -314,6 +315,15 @@ async def test_a_directory_that_is_closed_to_us_is_refused_at_the_start(tmp_path
     with unprivileged() as user, pytest.raises(JournalForbidden) as refused:
         await SqliteJournal.open(path, HandTurnedClock(NOW))
     assert str(refused.value) == f"cannot open {path}.lock as user {user}: Permission denied"
+
+
+async def test_a_directory_in_the_place_of_the_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    """Docker makes one where it is to mount a file that is not there."""
+    path = tmp_path / "j"
+    path.mkdir()
+    with pytest.raises(JournalForbidden) as refused:
+        await SqliteJournal.open(path, HandTurnedClock(NOW))
+    assert str(refused.value) == f"cannot open {path}: it is a directory, and no file"
 
 
 async def test_another_journal_that_comes_with_the_disk_is_set_aside(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from probe.core.model import State
 from probe.core.records.check import Check, CheckKind, CheckState
@@ -26,6 +27,12 @@ def test_the_page_shows_what_is_not_well_and_what_changed() -> None:
     assert "fail: spf shop.example: There is &lt;b&gt;no&lt;/b&gt; record." in shown
     assert "spf shop.example changed 5 min ago: v=spf1 -all became nothing" in shown
     assert "Mail goes somewhere" not in shown
+
+
+def test_what_is_said_of_a_domain_has_more_than_one_column_of_the_list() -> None:
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", page(status(), NOW))
+    own = [what for which, what in rules if ".past .evidence" in which]
+    assert [re.findall(r"grid-column: (\d) / -1", what) for what in own] == [["2"], ["1"]]
 
 
 def test_the_worst_comes_first_and_what_is_not_checked_says_so() -> None:

@@ -18,7 +18,7 @@ from probe.core.component import Component, Fault, Kind
 from probe.core.incident import End, Grievance, Incident, Share
 from probe.core.model import RouteKey, State
 from probe.core.status import ComponentStatus, FaultStatus, Health, Mark, RouteStatus, Status
-from probe.edges.web import PortTaken, WebServer
+from probe.edges.web import CannotListen, WebServer
 from probe.edges.web.login import Login
 from probe.edges.web.server import address
 from probe.metrics import Exporter
@@ -380,9 +380,16 @@ async def test_a_large_body_is_refused_before_it_is_sent(world: World) -> None:
 async def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         listen = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(PortTaken, match=f"{listen} is taken"):
+        with pytest.raises(CannotListen, match=f"{listen} is taken"):
             async with server(listen):
                 pass
+
+
+@pytest.mark.parametrize("listen", ["192.0.2.1:9841", "nowhere.invalid:9841"])
+async def test_an_address_that_is_not_ours_is_named(listen: str) -> None:
+    with pytest.raises(CannotListen, match=rf"^web\.listen: {listen} cannot be used: \w+"):
+        async with server(listen):
+            pass
 
 
 async def test_it_listens_on_ipv6() -> None:

@@ -43,7 +43,14 @@ WEEK = 7 * 86400.0
 
 
 class World:
-    def __init__(self, sender: Sender = SENDER, senders: tuple[Sender, ...] | None = None) -> None:
+    def __init__(
+        self,
+        sender: Sender = SENDER,
+        senders: tuple[Sender, ...] | None = None,
+        *,
+        former: str = "test",
+    ) -> None:
+        """`former`: what the instance was called when it wrote its letters."""
         self.clock = HandTurnedClock(1_800_000_000.0)
         self.journal, self.metrics = FakeJournal(), FakeMetrics()
         self.began = self.clock.now()
@@ -54,7 +61,7 @@ class World:
             self.ledger, journal=self.journal, metrics=self.metrics, clock=self.clock
         )
         self.books.open(KEY)
-        self.scribe = self._scribe(self.journal, sender)
+        self.scribe = self._scribe(self.journal, sender, former)
         self.findings = Findings(sights, clock=self.clock)
         self.desk = Desk(
             instance="test",
@@ -73,9 +80,9 @@ class World:
         for name in self.mailboxes:
             self.desk.proved(name, Folder.INBOX, self.began)
 
-    def _scribe(self, journal: FakeJournal, sender: Sender) -> Scribe:
+    def _scribe(self, journal: FakeJournal, sender: Sender, instance: str = "test") -> Scribe:
         return Scribe(
-            instance="test",
+            instance=instance,
             key=SECRET,
             senders={sender.name: sender},
             mailboxes=self.mailboxes,
@@ -270,6 +277,33 @@ async def test_a_message_in_the_wrong_mailbox_is_not_its_arrival() -> None:
     await world.receive(letter.content, mailbox="back")
     assert world.verdict(probe) is None
     assert world.metrics.count("unmatched", "back", "foreign") == 1
+
+
+async def test_what_was_sent_before_the_instance_was_renamed_still_counts() -> None:
+    world = World(former="earlier")
+    probe, letter = world.submit()
+    await world.receive(letter.content)
+    assert world.verdict(probe) == Good()
+    assert world.metrics.count("delivered", KEY) == 1
+    assert world.metrics.count("unmatched") == 0
+    assert world.kept() == [MAILBOX.keep]
+    assert world.desk.is_ours(letter.content)
+
+
+async def test_a_bounce_of_what_was_sent_before_the_instance_was_renamed_counts_too() -> None:
+    world = World(former="earlier")
+    _, letter = world.submit()
+    await world.receive(a_dsn(letter), mailbox="back")
+    assert world.metrics.count("bounced", KEY) == 1
+    assert world.desk.is_ours(a_dsn(letter))
+
+
+async def test_what_a_copy_of_our_journal_signs_under_another_name_is_left_alone() -> None:
+    world = World(former="copy")
+    _, letter = world.scribe.write(ROUTE, world.clock.now())  # Our journal does not know of it.
+    await world.receive(letter.content)
+    assert world.metrics.count("unmatched", "corp", "foreign") == 1
+    assert world.journal.kept == []
 
 
 async def test_a_probe_of_another_journal_that_we_had_is_an_orphan() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,11 @@ from ruamel.yaml import YAML
 from tests.live.prober import Prober
 from tests.live.world import LOOPBACK, Dovecot, Pool, World
 from tests.live.world.postfix import MASTER_CF
+from tests.live.world.shipped import DEPLOY, adapted
 
 pytestmark = pytest.mark.timeout(180)
 
-COMPOSE = Path(__file__).resolve().parents[2] / "deploy" / "compose"
+COMPOSE = DEPLOY / "compose"
 OF_CONTAINERS = {"inet_interfaces", "maillog_file", "transport_maps"}  # What is elsewhere here.
 Json = dict[str, Any]
 
@@ -24,16 +24,14 @@ class ShippedDovecot(Dovecot):
     """Dovecot with the configuration that ships, at ports and in directories of its own."""
 
     def _configuration(self) -> str:
-        text = (COMPOSE / "dovecot/dovecot.conf").read_text()
-        for shipped, ours in {
+        pieces = {
             "listen = *": f"listen = {LOOPBACK}",
             "log_path = /dev/stderr": f"log_path = {self.log}",
             "/var/mail/%u": f"{self.home}/mail/%u",
             "port = 24": f"port = {self.lmtp_port}",
             "port = 143": f"port = {self.imap_port}",
-        }.items():
-            assert shipped in text, shipped
-            text = text.replace(shipped, ours)
+        }
+        text = adapted("compose/dovecot/dovecot.conf", pieces)
         return text + f"base_dir = {self.home}/run\nstate_dir = {self.home}/state\n"
 
 
@@ -54,8 +52,8 @@ def services(text: str) -> list[str]:
 
 def shipped_prober(world: World, pool: Pool) -> Prober:
     """The prober with the configuration that ships, and the servers where they are here."""
-    text = (COMPOSE / "mailprobe/mailprobe.yaml").read_text()
-    text = text.replace("/run/secrets", f"{COMPOSE}/secrets")
+    secrets = {"/run/secrets": f"{COMPOSE}/secrets"}
+    text = adapted("compose/mailprobe/mailprobe.yaml", secrets)
     settings: Json = YAML(typ="safe", pure=True).load(text)
     del settings["journal"], settings["web"]
     shipped = settings["relays"]["pool"]["nodes"]

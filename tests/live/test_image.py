@@ -22,6 +22,7 @@ from tests.live.world.container import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache/image"
+REVISION = "5e1fa2b"
 ADDS_AT_MOST = 85_000_000  # Bytes that the image adds to its base.
 
 # The first test downloads and builds, which is long on a busy machine.
@@ -36,7 +37,12 @@ def image() -> Iterator[Image]:
     with World() as world:
         store = world.run(Store(world, cache=CACHE))
         base = store.base("localhost/base")
-        name = store.build(ROOT / "deploy/Dockerfile", ROOT, name="localhost/mailprobe", base=base)
+        name = store.build(
+            *(ROOT / "deploy/Dockerfile", ROOT),
+            name="localhost/mailprobe",
+            base=base,
+            revision=REVISION,
+        )
         yield Image(store, name, base)
 
 
@@ -66,6 +72,7 @@ def test_it_delivers_with_no_right_but_to_its_volume(prober: ContainedProber) ->
     assert status["NoNewPrivs"] == "1"
     assert root_is_read_only(prober.pid)
     assert prober.scrape().sum("mailprobe_journal_up") == 1
+    assert prober.scrape().sum("mailprobe_build_info", revision=REVISION) == 1
     assert "Whom to call next" in prober.get("/runbooks/MailProbeAbsent")
     assert prober.healthcheck() == (0, ""), prober.told()
 
@@ -194,6 +201,7 @@ def test_what_the_image_says_of_itself(image: Image) -> None:
     assert told["StopSignal"] in ("SIGTERM", "15")
     assert told["Volumes"] == {"/data": {}}
     assert told["Labels"]["org.opencontainers.image.version"] == __version__  # type: ignore[index]
+    assert told["Labels"]["org.opencontainers.image.revision"] == REVISION  # type: ignore[index]
     assert image.run("--version") == (0, f"mailprobe {__version__}\n")
 
 

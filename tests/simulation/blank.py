@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from probe.core.change import Change
 from probe.core.incident import Incident
 from probe.core.model import Attempt, Phase, Probe, Relay, Route, RouteKey
-from probe.core.sight import Sight
-from tests.simulation.archive import Archive
-from tests.simulation.prober import Mind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +55,3 @@ class Blank:
         return Nothing(wishes)
 
     def denied(self, key: RouteKey) -> None: ...
-
-
-def blank_mind(sights: Mapping[str, Sight], archive: Archive) -> Mind:
-    return Mind(Blank(), dict)
-
-
-class Deaf:
-    """The same without a memory: for measuring what all the rest takes."""
-
-    open: tuple[Incident, ...] = ()
-
-    def follow(self, *args: object, **named: object) -> None: ...
-    def launched(self, probe: Probe) -> None: ...
-    def entered(self, sequence: int, phase: Phase | None, moment: float) -> None: ...
-    def attempted(self, sequence: int, attempt: Attempt, learned: str) -> None: ...
-    def changed(self, change: Change) -> None: ...
-
-    def denied(self, key: RouteKey) -> None: ...
-
-    def tick(self, now: float) -> Nothing:
-        return Nothing()
-
-
-def deaf_mind(sights: Mapping[str, Sight], archive: Archive) -> Mind:
-    return Mind(Deaf(), dict)

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import assert_never
 
 from probe.core.component import CONFIRMED_AFTER, HELD_AFTER
 from probe.core.detection.case import STEADY
-from probe.core.detection.observation import DESIGN_SHARE
+from probe.core.detection.localise import is_clear
+from probe.core.detection.observation import DESIGN_SHARE, EVERYBODY, Weight
 from probe.core.model import Timeouts
 from probe.core.planning.habit import Habit
 
@@ -42,6 +43,11 @@ class Ailment(StrEnum):
         return _SHARES.get(self, 1.0)
 
     @property
+    def is_partial(self) -> bool:
+        """Whether some probes do not fail by it."""
+        return self.share < 1.0
+
+    @property
     def is_fact(self) -> bool:
         """Whether it does not just happen, so that two of it name."""
         return self in (Ailment.DUPLICATES, Ailment.BOUNCES)
@@ -64,6 +70,26 @@ class Sign:
     def is_instant(self) -> bool:
         """Whether the end of the submission tells everything."""
         return self.ailment in _INSTANT
+
+    def nats(self, mailbox: str, age: float) -> float:
+        """What it adds to the sum of evidence."""
+        odds = self.odds(mailbox, age)
+        return nats(odds) if odds else 0.0
+
+    def is_failure(self, mailbox: str, age: float) -> bool:
+        """Whether this is hardly how it goes when all is well."""
+        return self.is_instant or _is_clear(self.odds(mailbox, age))
+
+
+@lru_cache(maxsize=1024)
+def nats(odds: float) -> float:
+    """What a probe with these odds adds to the sum of evidence; with 0, a success (nats)."""
+    return Weight(EVERYBODY, odds).nats()
+
+
+@lru_cache(maxsize=1024)
+def _is_clear(odds: float) -> bool:
+    return is_clear(Weight(EVERYBODY, odds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +153,9 @@ def confirmed(ailment: Ailment, *, first: float, named: float) -> float:
             return max(named, first + HELD_AFTER)
         case Ailment.DUPLICATES | Ailment.BOUNCES:
             return named + STEADY
-        case _:
+        case Ailment.STOPPED | Ailment.DROPS | Ailment.GREETS_LATE | Ailment.CUT_OFF:
             return max(named, first + CONFIRMED_AFTER) + STEADY
+        case Ailment.HALF | Ailment.QUARTER | Ailment.SIXTH | Ailment.UNREADABLE:
+            raise ValueError(f"{ailment} is no fault of all probes")
+        case _:
+            assert_never(ailment)

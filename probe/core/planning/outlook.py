@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -13,18 +13,18 @@ from probe.core.component import CONFIRMED_AFTER, Kind
 from probe.core.detection.topology import Topology
 from probe.core.limits import MINUTE
 from probe.core.mailbox_faults import UNREADABLE_AFTER
-from probe.core.model import Relay, Route, RouteKey
+from probe.core.model import Relay, Route
 from probe.core.node_plan import NodePlan
 from probe.core.planning.ailment import Ailment, Rules, sign_of
 from probe.core.planning.habit import Habit
 from probe.core.planning.rehearsal import LOOK, PATIENCE, Times, rehearsed
-from probe.core.planning.scene import Scene
+from probe.core.planning.scene import Scene, thinned
 
-RUNS = 40  # Rehearsals of each fault.
+RUNS = 40  # Rehearsals of each fault,
+DRAWN = 5  # and so many times as many where a balancer draws the nodes: that scatters more.
 BALANCED = 3  # Nodes that are assumed behind an address with `nodes: greeting`.
 
 _ENDS = 1.0  # s until the end of a server is felt: with Dovecot it is named after 1 to 2 s in all.
-_ENOUGH = 24  # Routes of a scene: more are as so many that come more often.
 _OF_NODES = (
     Ailment.HOLDS,
     Ailment.STOPPED,
@@ -128,8 +128,8 @@ class Outlook:
         series = self._topology.series
         wider = min((s.routes for s in series if s.routes > keys), key=len, default=keys)
         return Scene(
-            struck=_thinned(struck),
-            beside=_thinned([r for r in self._premises.routes if r.key in wider - keys]),
+            struck=thinned(struck),
+            beside=thinned([r for r in self._premises.routes if r.key in wider - keys]),
             threshold=self._topology.threshold,
             hypotheses=sum(one.first.kind is not Kind.ROUTE for one in series),
             per_minute=self._spare(struck[0].key.relay),
@@ -144,16 +144,20 @@ class Outlook:
         return max(0, math.floor(most - planned))
 
     def _prospect(self, kind: Kind, relay: str, ailment: Ailment, scene: Scene) -> Prospect:
-        rules = Rules(
-            self._premises.relays[relay].timeouts, self._premises.slow_after, scene.threshold
-        )
-        known = (_shape(scene, self._premises.habit), ailment, rules)
+        times = self._times(relay, ailment, scene)
+        named, confirmed = [one.named for one in times], [one.confirmed for one in times]
+        return Prospect(kind, relay, ailment, spread(named), spread(confirmed))
+
+    def _times(self, relay: str, ailment: Ailment, scene: Scene) -> list[Times]:
+        """Rehearsed, unless it has been for a scene that is alike."""
+        premises = self._premises
+        rules = Rules(premises.relays[relay].timeouts, premises.slow_after, scene.threshold)
+        known = (scene.shape(premises.habit), ailment, rules)
         if known not in self._known:
-            sign = sign_of(ailment, self._premises.habit, rules)
-            self._known[known] = [*rehearsed(scene, sign, self._premises.runs)]
-        times = self._known[known]
-        named = spread([one.named for one in times])
-        return Prospect(kind, relay, ailment, named, spread([one.confirmed for one in times]))
+            sign = sign_of(ailment, premises.habit, rules)
+            runs = premises.runs * (DRAWN if scene.by_chance else 1)
+            self._known[known] = [*rehearsed(scene, sign, runs)]
+        return self._known[known]
 
 
 def unreadable() -> Prospect:
@@ -177,40 +181,3 @@ def spread(values: Sequence[float]) -> Spread:
     if late == math.inf:
         return Spread(math.inf, math.inf)
     return Spread(fmean(min(value, PATIENCE) for value in ordered), late)
-
-
-def _thinned(routes: Sequence[Route]) -> tuple[Route, ...]:
-    """As many probes, on no more routes than are needed."""
-    if len(routes) <= _ENOUGH:
-        return tuple(routes)
-    ordered = sorted(routes, key=lambda route: (route.key.mailbox, route.key.sender, route.key))
-    kept = [ordered[number * len(ordered) // _ENOUGH] for number in range(_ENOUGH)]
-    wanted = sum(1.0 / route.interval for route in routes)
-    factor = sum(1.0 / route.interval for route in kept) / wanted
-    return tuple(replace(route, interval=route.interval * factor) for route in kept)
-
-
-def _shape(scene: Scene, habit: Habit) -> object:
-    """What of a scene matters, without names."""
-    numbers: dict[str, int] = {}
-
-    def numbered(routes: Iterable[Route]) -> tuple[object, ...]:
-        return tuple(
-            (*_places(route.key, numbers), habit.usual(route.key.mailbox), route.interval)
-            for route in routes
-        )
-
-    return (
-        numbered(scene.struck),
-        numbered(scene.beside),
-        scene.threshold,
-        scene.hypotheses,
-        scene.per_minute,
-        scene.balanced,
-        scene.by_chance,
-    )
-
-
-def _places(key: RouteKey, numbers: dict[str, int]) -> tuple[int, ...]:
-    names = (f"r {key.relay}", f"n {key.relay} {key.node}", f"s {key.sender}", f"m {key.mailbox}")
-    return tuple(numbers.setdefault(name, len(numbers)) for name in names)

@@ -1,18 +1,15 @@
-"""Where a fault strikes, what has been seen of it, and how well the truth explains that."""
+"""Where a fault strikes, and what it can be compared with."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from probe.core.detection.localise import SHARES
-from probe.core.detection.observation import EVERYBODY, Weight
+from probe.core.detection.observation import NodeName
 from probe.core.model import Route, RouteKey
+from probe.core.planning.habit import Habit
 
-_MOST_PARTS = 4  # Components that an explanation has at most.
+_ENOUGH = 24  # Routes of a scene: more are as so many that come more often.
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,81 +25,67 @@ class Scene:
     by_chance: bool = False  # They do not take turns: each is drawn.
 
     @property
-    def nodes(self) -> int:
+    def nodes(self) -> list[NodeName]:
+        """All nodes, those at fault and others."""
+        return sorted(_nodes((*self.struck, *self.beside)))
+
+    @property
+    def faulty_nodes(self) -> int:
         """How many nodes are at fault."""
-        return len({(route.key.relay, route.key.node) for route in self.struck})
+        return len(_nodes(self.struck))
 
     @property
     def rate_beside(self) -> float:
         """Scheduled probes a second through what is not at fault."""
         return sum(1.0 / route.interval for route in self.beside)
 
+    def turns(self, suspect: RouteKey) -> list[RouteKey]:
+        """The routes of a node at fault, the suspect first."""
+        node = suspect.relay, suspect.node
+        keys = [r.key for r in self.struck if (r.key.relay, r.key.node) == node]
+        place = keys.index(suspect)
+        return [*keys[place:], *keys[:place]]
 
-@dataclass(slots=True)
-class Evidence:
-    """What has been seen since the sum of evidence was 0 for the last time."""
+    def sibling(self, suspect: RouteKey) -> RouteKey | None:
+        """The same way through another node, of the same relay if it has one."""
+        others = (
+            route.key
+            for route in (*self.struck, *self.beside)
+            if (route.key.sender, route.key.mailbox) == (suspect.sender, suspect.mailbox)
+            and (route.key.relay, route.key.node) != (suspect.relay, suspect.node)
+        )
+        return min(
+            others, key=lambda key: (key.relay != suspect.relay, key <= suspect, key), default=None
+        )
 
-    onset: float = math.inf
-    failed: list[tuple[float, RouteKey]] = field(default_factory=list)
-    good: int = 0  # Successes of what is at fault,
-    extra: int = 0  # and confirmation probes beside it.
-    nats: float = 0.0  # Of what is settled.
+    def shape(self, habit: Habit) -> object:
+        """What of it matters, without names: what is equal here goes the same way."""
+        numbers: dict[str, int] = {}
 
+        def numbered(routes: Iterable[Route]) -> tuple[object, ...]:
+            return tuple(
+                (*_places(route.key, numbers), habit.usual(route.key.mailbox), route.interval)
+                for route in routes
+            )
 
-@lru_cache(maxsize=1024)
-def nats(odds: float) -> float:
-    """What a probe with these odds adds to the sum of evidence; with 0, a success (nats)."""
-    return Weight(EVERYBODY, odds).nats()
-
-
-SUCCESS = nats(0.0)
-
-
-@lru_cache(maxsize=1024)
-def _vector(odds: float) -> tuple[float, ...]:
-    """The same for each share that may be failing."""
-    return tuple(Weight(EVERYBODY, odds).nats(share) for share in SHARES)
-
-
-@dataclass(frozen=True, slots=True)
-class Margin:
-    """By how much the truth explains what was seen better than others do (nats)."""
-
-    over_wider: float  # The next wider component.
-    over_parts: float  # A few nodes of what is at fault.
-
-    @property
-    def least(self) -> float:
-        """Over the best of the others."""
-        return min(self.over_wider, self.over_parts)
+        return replace(self, struck=(), beside=()), numbered(self.struck), numbered(self.beside)
 
 
-def margin_of(scene: Scene, seen: Evidence, weights: Mapping[float, int], now: float) -> Margin:
-    """How sure it is what is at fault; `weights`: how many have failed, by their odds."""
-    return Margin(_over_wider(scene, seen, weights, now), _over_parts(scene, seen, weights))
+def thinned(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """As many probes, on no more routes than are needed."""
+    if len(routes) <= _ENOUGH:
+        return tuple(routes)
+    ordered = sorted(routes, key=lambda route: (route.key.mailbox, route.key.sender, route.key))
+    kept = [ordered[number * len(ordered) // _ENOUGH] for number in range(_ENOUGH)]
+    wanted = sum(1.0 / route.interval for route in routes)
+    factor = sum(1.0 / route.interval for route in kept) / wanted
+    return tuple(replace(route, interval=route.interval * factor) for route in kept)
 
 
-def _over_wider(scene: Scene, seen: Evidence, weights: Mapping[float, int], now: float) -> float:
-    """The wider component has all successes beside the truth to explain as well."""
-    if not scene.beside and scene.balanced == 1:
-        return math.inf
-    well = seen.extra + scene.rate_beside * (now - seen.onset)
-    own = [
-        sum(count * _vector(odds)[place] for odds, count in weights.items()) + seen.good * success
-        for place, success in enumerate(_vector(0.0))
-    ]
-    wider = [one + well * success for one, success in zip(own, _vector(0.0), strict=True)]
-    known = len(seen.failed) + seen.good
-    return max(own) - max(wider) + 0.5 * math.log((known + well) / known)
+def _nodes(routes: Iterable[Route]) -> set[NodeName]:
+    return {(route.key.relay, route.key.node) for route in routes}
 
 
-def _over_parts(scene: Scene, seen: Evidence, weights: Mapping[float, int]) -> float:
-    """A few nodes leave the failures of the others unexplained, or cost more to assume."""
-    if scene.nodes == 1:
-        return math.inf
-    failed = Counter((key.relay, key.node) for _, key in seen.failed)
-    ranked = [count for _, count in failed.most_common()]
-    most = min(_MOST_PARTS, scene.nodes - 1)
-    saved = math.log(4.0 * scene.hypotheses) * (len(ranked[:most]) - 1)
-    sizes = sum(map(math.log, ranked[:most])) - math.log(sum(ranked))
-    return _vector(max(weights))[-1] * sum(ranked[most:]) + saved + 0.5 * sizes
+def _places(key: RouteKey, numbers: dict[str, int]) -> Iterator[int]:
+    names = (f"r {key.relay}", f"n {key.relay} {key.node}", f"s {key.sender}", f"m {key.mailbox}")
+    return (numbers.setdefault(name, len(numbers)) for name in names)

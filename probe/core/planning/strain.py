@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from probe.core.allowance import Limits
 from probe.core.detection.burst import MOST_DECIDING, SIZE
 from probe.core.forecast import daily, daily_by_provider
 from probe.core.limits import DAY, MINUTE, SHARE
-from probe.core.model import Route
+from probe.core.model import Route, RouteKey
 from probe.core.provider import PER_DAY, Provider
 
 
@@ -33,12 +33,25 @@ def relay_limits(limits: Limits) -> dict[str, float]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Takers:
+    """Relays, or mailboxes, and what each of them takes."""
+
+    sort: str
+    name_of: Callable[[RouteKey], str]
+    limits: Mapping[str, float]  # Messages a day, by name.
+    owners: Mapping[str, Provider] = field(default_factory=dict)  # By name.
+
+
 def warnings(load: Load) -> Iterator[str]:
     """What exceeds a limit, and what follows."""
-    yield from _stretched(load, "Relay", relay_limits(load.limits))
-    yield from _stretched(load, "Mailbox", load.limits.mailboxes)
+    days = {name: one.per_day for name, one in load.limits.relays.items() if one.per_day}
+    mailboxes = _Takers("mailbox", _mailbox, load.limits.mailboxes, load.providers)
+    yield from _stretched(load, _Takers("relay", _relay, relay_limits(load.limits)))
+    yield from _stretched(load, mailboxes)
     yield from _cramped(load)
-    yield from _spent(load)
+    yield from _spent(load, _Takers("relay", _relay, days))
+    yield from _spent(load, mailboxes)
     for owner, messages in daily_by_provider(load.routes, load.providers).items():
         if messages > PER_DAY:
             yield (
@@ -47,17 +60,27 @@ def warnings(load: Load) -> Iterator[str]:
             )
 
 
-def _stretched(load: Load, kind: str, limits: Mapping[str, float]) -> Iterator[str]:
-    planned = daily(load.wanted, lambda key: getattr(key, kind.lower()))
-    for name, most in limits.items():
+def _relay(key: RouteKey) -> str:
+    return key.relay
+
+
+def _mailbox(key: RouteKey) -> str:
+    return key.mailbox
+
+
+def _stretched(load: Load, takers: _Takers) -> Iterator[str]:
+    """Whose limit makes the slots longer."""
+    planned = daily(load.wanted, takers.name_of)
+    for name, most in takers.limits.items():
         if planned.get(name, 0.0) <= SHARE * most:
             continue
-        own = [r.interval for r in load.routes if getattr(r.key, kind.lower()) == name]
-        owner = load.providers.get(name) if kind == "Mailbox" else None
+        own = [route.interval for route in load.routes if takers.name_of(route.key) == name]
+        owner = takers.owners.get(name)
         whose = f" (it is at {owner})" if owner is not None else ""
         yield (
-            f"{kind} {name}{whose} takes {most:.0f} messages a day, and {planned[name]:.0f} are"
-            f" planned: its slots are stretched, to one in {_spread(own)} on each route."
+            f"{takers.sort.capitalize()} {name}{whose} takes {most:.0f} messages a day, and"
+            f" {planned[name]:.0f} are planned: its slots are stretched, to one in"
+            f" {_spread(own)} on each route."
         )
 
 
@@ -73,7 +96,7 @@ def _seconds(value: float) -> str:
 
 def _cramped(load: Load) -> Iterator[str]:
     """Relays whose limit leaves no room for confirmation probes."""
-    in_force = daily(load.routes, lambda key: key.relay)
+    in_force = daily(load.routes, _relay)
     for name, one in load.limits.relays.items():
         if one.per_minute is None or name not in in_force:
             continue
@@ -85,21 +108,14 @@ def _cramped(load: Load) -> Iterator[str]:
             )
 
 
-def _spent(load: Load) -> Iterator[str]:
+def _spent(load: Load, takers: _Takers) -> Iterator[str]:
     """Whose limit leaves less for a day than one open question may take."""
-    days = {name: one.per_day for name, one in load.limits.relays.items() if one.per_day}
-    of_relays = daily(load.routes, lambda key: key.relay)
-    of_mailboxes = daily(load.routes, lambda key: key.mailbox)
-    yield from _scarce("relay", days, of_relays)
-    yield from _scarce("mailbox", load.limits.mailboxes, of_mailboxes)
-
-
-def _scarce(kind: str, limits: Mapping[str, int], in_force: Mapping[str, float]) -> Iterator[str]:
-    for name, most in limits.items():
+    in_force = daily(load.routes, takers.name_of)
+    for name, most in takers.limits.items():
         spare = most - in_force.get(name, 0.0)
         if name in in_force and spare < MOST_DECIDING:
             yield (
-                f"The limit of {kind} {name} leaves {max(0.0, spare):.0f} messages a day for"
+                f"The limit of {takers.sort} {name} leaves {max(0.0, spare):.0f} messages a day for"
                 " confirmation probes, and the times here do not count with that: once they are"
                 " used up, faults are named later."
             )

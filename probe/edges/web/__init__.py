@@ -2,6 +2,6 @@
 
 from probe.edges.web.certificate import BadCertificate, Certificate
 from probe.edges.web.login import Login
-from probe.edges.web.server import PortTaken, WebServer
+from probe.edges.web.server import CannotListen, WebServer
 
-__all__ = ["BadCertificate", "Certificate", "Login", "PortTaken", "WebServer"]
+__all__ = ["BadCertificate", "CannotListen", "Certificate", "Login", "WebServer"]

@@ -40,8 +40,8 @@ Reload = Callable[[], Awaitable[str]]
 _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class PortTaken(Exception):
-    """Another process listens at our address; the text says which address."""
+class CannotListen(Exception):
+    """The address is taken, or is not ours; the text says which address, and why."""
 
 
 class Scrapes(Protocol):
@@ -88,7 +88,7 @@ class WebServer:
         self._login, self._certificate, self._external_url = login, certificate, external_url
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises PortTaken, or OSError where there is no such address or port for us."""
+        """Listen. Raises CannotListen."""
         await self._runner.setup()
         assert self._runner.server is not None
         self._door = Door(self._runner.server, self._context)
@@ -96,11 +96,9 @@ class WebServer:
             await self._door.open(self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise PortTaken(
-                    f"web.listen: {self._listen} is taken by another process"
-                ) from error
-            raise
+            taken = error.errno == errno.EADDRINUSE
+            why = "is taken by another process" if taken else f"cannot be used: {error.strerror}"
+            raise CannotListen(f"web.listen: {self._listen} {why}") from error
         return self
 
     async def __aexit__(

@@ -2,119 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
-from probe.core.change import Arrived, Change, Judged, Returned
+from probe.core.change import Change, Judged
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.accusation import tie_of
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.burst import SIZE
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
-from probe.core.detection.detector import Detector, Diagnosis
 from probe.core.detection.docket import Docket
 from probe.core.detection.history import History
 from probe.core.detection.lesson import Lessons
-from probe.core.detection.observation import EVERYBODY, Observation, Weight
+from probe.core.detection.observation import EVERYBODY
 from probe.core.detection.topology import Topology
-from probe.core.detection.walk import Walk
 from probe.core.incident import Grievance, Incident, Share
 from probe.core.model import (
-    Attempt,
-    Bounce,
-    Break,
-    Folder,
     Phase,
     PhaseTime,
-    Place,
     Probe,
     Reason,
-    Relay,
     Reply,
     Route,
     RouteKey,
-    Sighting,
     UnknownCause,
 )
-from probe.core.record import Bad, Good, Record, Unknown, Verdict
-from probe.core.sight import Sight
-
-RELAY = Component(Kind.RELAY, relay="pool")
-N1 = Component(Kind.NODE, relay="pool", node="n1")
-CORP = Component(Kind.MAILBOX, mailbox="corp")
-TAKEN = Attempt(
-    (PhaseTime(Phase.GREETING, 0.1), PhaseTime(Phase.EHLO, 0.1), PhaseTime(Phase.ACK, 0.1)),
-    Phase.ACK,
-    ended=0.0,
-    reply=Reply(250, "2.0.0", "Ok"),
-)
-SLOWLY = replace(TAKEN, phases=(PhaseTime(Phase.GREETING, 50.0),))
-REFUSED = replace(TAKEN, phase=Phase.RCPT, reply=Reply(550, "5.7.1", "no"))
-CLOSED = Attempt((), Phase.CONNECT, ended=0.0, broken=Break.REFUSED, detail="connection refused")
-
-
-class World:
-    """A detector, and what it is told of each probe."""
-
-    def __init__(
-        self,
-        nodes: Iterable[str] = ("n1", "n2", "n3"),
-        mailboxes: Iterable[str] = ("corp",),
-        incidents: Iterable[Incident] = (),
-        relays: Iterable[str] = ("pool",),
-    ) -> None:
-        self.sights = {name: Sight(frozenset({"inbox"}), 0.0, None) for name in mailboxes}
-        self.baselines = Baselines()
-        self.detector = Detector(self.sights, self.baselines, incidents=incidents)
-        self.relays = {name: Relay(name, f"{name}.test", 25) for name in relays}
-        self.keys = [
-            RouteKey(relay, node, "shop", one)
-            for relay in self.relays
-            for node in nodes
-            for one in self.sights
-        ]
-        self._sequence = 0
-
-    def follow(self) -> None:
-        routes = [Route(key, 15.0, 60.0, 600.0) for key in self.keys]
-        self.detector.follow(routes, self.relays)
-
-    def read(self, now: float) -> None:
-        for sight in self.sights.values():
-            sight.proved("inbox", now)
-
-    def sent(
-        self, now: float, attempt: Attempt = TAKEN, node: str = "n1", to: str = "corp", **told: str
-    ) -> Record:
-        """A probe that was submitted, and how that ended."""
-        self._sequence += 1
-        key = RouteKey(told.get("relay", "pool"), node, "shop", to)
-        probe = Probe(self._sequence, key, now, now, "", deadline=60.0, give_up=600.0)
-        self.detector.launched(probe)
-        self.detector.entered(probe.sequence, Phase.CONNECT, now)
-        ended = replace(attempt, ended=now)
-        self.detector.attempted(probe.sequence, ended, told.get("learned", ""))
-        record = Record(probe)
-        if attempt is TAKEN:
-            return replace(record, accepted=now)
-        reason = Reason.CONNECT_REFUSED if attempt is CLOSED else Reason.PERM_REJECT
-        self.detector.changed(Change(record, (Judged(Bad(reason)),)))
-        return record
-
-    def came(self, record: Record, seen: float, verdict: Verdict | None = None) -> None:
-        sequence = record.probe.sequence
-        place = Place(record.probe.route.mailbox, "INBOX", 1, sequence)
-        sighting = Sighting(sequence, "", place, Folder.INBOX, seen)
-        events = Arrived(sighting, 0.0, late=False), Judged(verdict or Good())
-        self.detector.changed(Change(replace(record, arrived=seen), events))
-
-    def tick(self, now: float) -> Diagnosis:
-        return self.detector.tick(now)
-
-    @property
-    def named(self) -> list[Component]:
-        return [one.component for one in self.detector.open]
+from probe.core.record import Bad, Record, Unknown
+from tests.core.detection.world import CLOSED, CORP, N1, N3, REFUSED, RELAY, TAKEN, World, in_turn
 
 
 def test_the_only_learned_node_may_be_named_before_it_has_greeted_again() -> None:
@@ -148,7 +62,8 @@ def test_that_it_is_missing_is_known_when_it_is_overdue_though_it_was_taken_slow
     history = History({}, baselines, Lessons(baselines))
     probe = Probe(1, RouteKey("pool", "n1", "shop", "corp"), 0.0, 0.0, "", 60.0, give_up=600.0)
     history.launched(probe)
-    history.attempted(1, replace(SLOWLY, ended=50.0), "")
+    slowly = replace(TAKEN, phases=(PhaseTime(Phase.GREETING, 50.0),), ended=50.0)
+    history.attempted(1, slowly, "")
     (one,) = history.observations
     assert one.failure and (one.failure.fault, one.known) == (Fault.SLOW, 50.0)
     history.changed(Change(Record(probe, accepted=50.0), (Judged(Bad(Reason.OVERDUE)),)))
@@ -165,9 +80,9 @@ def test_what_a_blind_mailbox_held_back_accuses_nobody_when_it_is_back() -> None
     held = []
     for number in range(200):
         moment = 160.0 + 5 * number
-        held.append(world.sent(moment, node=f"n{number % 3 + 1}"))
+        held.append(world.sent(moment, node=in_turn(number)))
         if number % 31 == 15:  # As seldom as it happens.
-            world.sent(moment + 1, REFUSED, node=f"n{number % 3 + 1}")
+            world.sent(moment + 1, REFUSED, node=in_turn(number))
         world.tick(moment + 2)
         assert world.named == []
     world.read(1200.0)
@@ -196,16 +111,14 @@ def test_how_long_a_message_lay_in_a_blind_mailbox_is_not_learned() -> None:
 def test_a_relay_that_takes_mail_again_is_well_though_the_mailbox_is_blind() -> None:
     world = World()
     world.follow()
-    for moment in range(100, 160):
-        world.read(moment)
-        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    world.all_well(100, 160)
     for moment in range(160, 180):
-        world.sent(moment, CLOSED, node=f"n{moment % 3 + 1}")
+        world.sent(moment, CLOSED, node=in_turn(moment))
         world.tick(moment + 0.5)
     assert world.named == [RELAY]
     world.sights["corp"].blinded("inbox", 180.0)
     for moment in range(181, 221):
-        world.sent(moment, node=f"n{moment % 3 + 1}")
+        world.sent(moment, node=in_turn(moment))
         world.tick(moment + 0.5)
     assert world.named == []
 
@@ -213,16 +126,12 @@ def test_a_relay_that_takes_mail_again_is_well_though_the_mailbox_is_blind() -> 
 def test_what_lies_in_a_blind_mailbox_and_is_returned_is_told_of_all_the_same() -> None:
     world = World(mailboxes=["corp", "back"])
     world.follow()
-    for moment in range(100, 130):
-        world.read(moment)
-        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    world.all_well(100, 130)
     world.sights["corp"].blinded("inbox", 130.0)
     sent = [world.sent(130.0 + number, node="n1") for number in range(20)]
     world.tick(151.0)
     for record in sent[:3]:
-        place = Place("back", "INBOX", 1, record.probe.sequence)
-        bounce = Bounce(record.probe.sequence, place, 152.0, "failed", "5.1.1", "no")
-        world.detector.changed(Change(record, (Returned(bounce), Judged(Bad(Reason.BOUNCED)))))
+        world.returned(record, 152.0, "5.1.1", "no", to="back")
     for moment in range(152, 170):
         world.tick(moment)
     assert [one.fault for case in world.detector.open for one in case.faults] == [Fault.BOUNCING]
@@ -231,9 +140,7 @@ def test_what_lies_in_a_blind_mailbox_and_is_returned_is_told_of_all_the_same() 
 def test_what_lay_in_a_mailbox_is_looked_for_when_it_can_be_read_again() -> None:
     world = World()
     world.follow()
-    for moment in range(100, 130):
-        world.read(moment)
-        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+    world.all_well(100, 130)
     world.sights["corp"].blinded("inbox", 130.0)
     world.sent(131.0)
     assert world.tick(135.0).asks == ()
@@ -283,11 +190,7 @@ def test_a_bounce_that_says_the_mailbox_is_full_accuses_nobody_else() -> None:
     world = World()
     world.follow()
     for moment in range(100, 110):
-        record = world.sent(moment)
-        place = Place("corp", "INBOX", 1, record.probe.sequence)
-        bounce = Bounce(record.probe.sequence, place, moment + 1, "failed", "5.2.2", "quota")
-        events = Returned(bounce), Judged(Bad(Reason.BOUNCED))
-        world.detector.changed(Change(record, events))
+        world.returned(world.sent(moment), moment + 1, "5.2.2", "quota")
         world.tick(moment + 1.5)
     (incident,) = world.detector.open
     assert (incident.component, incident.faults[0].fault) == (CORP, Fault.FULL)
@@ -297,36 +200,22 @@ def test_what_a_long_fault_left_behind_does_not_bring_it_back() -> None:
     world = World()
     world.follow()
     for number in range(9000):
-        world.sent(100.0 + number / 50, REFUSED, node=f"n{number % 3 + 1}")
+        world.sent(100.0 + number / 50, REFUSED, node=in_turn(number))
     world.tick(280.0)
     world.read(300.0)
     for number in range(60):
-        world.came(world.sent(300.0 + number, node=f"n{number % 3 + 1}"), 300.0 + number)
+        world.came(world.sent(300.0 + number, node=in_turn(number)), 300.0 + number)
         world.tick(300.5 + number)
     assert world.named == []
     assert len({incident.id for incident in world.tick(361.0).incidents}) == 0
-
-
-def test_a_mailbox_that_stays_blind_leaves_nothing_behind() -> None:
-    history = [
-        Observation(n, RouteKey("pool", "n1", "shop", "corp"), float(n), 60.0, scheduled=True)
-        for n in range(10)
-    ]
-    topology = Topology([Route(history[0].key, 15.0, 60.0, 600.0)])
-    walk = Walk()
-    lost = Weight(EVERYBODY, 200.0)
-    assert walk.on(history, topology, weigh=lambda _: lost).alive == [0]
-    del history[:10]
-    walk.dropped(10)
-    assert walk.on(history, topology, weigh=lambda _: lost).alive == []
 
 
 def test_a_node_gets_its_burst_while_a_mailbox_is_at_fault() -> None:
     world = World(mailboxes=["corp", "home"])
     world.follow()
     for moment in range(100, 160):
-        world.sent(moment, REFUSED, node=f"n{moment % 3 + 1}", to="home")
-        world.came(world.sent(moment, node=f"n{moment % 3 + 1}"), moment)
+        world.sent(moment, REFUSED, node=in_turn(moment), to="home")
+        world.came(world.sent(moment, node=in_turn(moment)), moment)
         world.tick(moment + 0.5)
     assert world.named == [Component(Kind.MAILBOX, mailbox="home")]
     world.sent(160.0, CLOSED, node="n1")
@@ -393,7 +282,7 @@ def test_what_turns_out_to_be_as_likely_is_told_of_as_well() -> None:
     for moment in range(118, 136):
         world.sent(moment, REFUSED, node="n3")
         told.update(*(one.alternatives for one in world.tick(moment + 0.5).incidents))
-    assert Component(Kind.NODE, relay="pool", node="n3") in told
+    assert N3 in told
 
 
 def test_a_suspicion_gets_its_burst_when_the_relay_throttles_no_longer() -> None:

@@ -3,12 +3,10 @@
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.docket import Accusation, Docket
 from probe.core.incident import End, Grievance
-
-NODE = Component(Kind.NODE, "pool", "n1")
-RELAY = Component(Kind.RELAY, "pool")
+from tests.core.detection.world import N1, N2, RELAY
 
 
-def accusation(component: Component = NODE, **changes: object) -> Accusation:
+def accusation(component: Component = N1, **changes: object) -> Accusation:
     known: dict[str, object] = {
         "since": 90.0,
         "faults": (Grievance(Fault.HOLDING, 90.0),),
@@ -21,7 +19,7 @@ def test_an_incident_opens_and_closes_as_a_blip() -> None:
     docket = Docket()
     docket.accuse([accusation()], 100.0)
     [opened] = docket.told()
-    assert (opened.component, opened.opened, opened.since) == (NODE, 100.0, 90.0)
+    assert (opened.component, opened.opened, opened.since) == (N1, 100.0, 90.0)
     docket.accuse([accusation()], 101.0)
     assert docket.told() == (), "nothing has changed"
     docket.accuse([], 130.0)
@@ -53,7 +51,7 @@ def test_what_was_confirmed_before_a_restart_is_not_confirmed_a_second_time() ->
 def test_what_is_confirmed_of_a_part_is_not_yet_so_of_the_whole() -> None:
     docket = Docket()
     docket.accuse([accusation(faults=(Grievance(Fault.HOLDING, 90.0, confirmed=120.0),))], 120.0)
-    docket.rename(NODE, RELAY, 130.0)
+    docket.rename(N1, RELAY, 130.0)
     docket.accuse([accusation(RELAY)], 130.0)
     assert not docket.open[RELAY].confirmed
 
@@ -62,7 +60,7 @@ def test_it_may_turn_out_to_be_another_component_and_stays_the_same_incident() -
     docket = Docket()
     docket.accuse([accusation()], 100.0)
     [first] = docket.told()
-    docket.rename(NODE, RELAY, 105.0)
+    docket.rename(N1, RELAY, 105.0)
     docket.accuse([accusation(RELAY)], 105.0)
     [then] = docket.told()
     assert (then.id, then.component, then.opened) == (first.id, RELAY, 100.0)
@@ -70,13 +68,12 @@ def test_it_may_turn_out_to_be_another_component_and_stays_the_same_incident() -
 
 def test_two_that_turn_out_to_be_one_are_merged() -> None:
     docket = Docket()
-    other = Component(Kind.NODE, "pool", "n2")
-    docket.accuse([accusation(), accusation(other)], 100.0)
+    docket.accuse([accusation(), accusation(N2)], 100.0)
     docket.told()
-    docket.rename(NODE, RELAY, 105.0)
-    docket.rename(other, RELAY, 105.0)
+    docket.rename(N1, RELAY, 105.0)
+    docket.rename(N2, RELAY, 105.0)
     ends = {one.component: one.end for one in docket.told()}
-    assert ends == {RELAY: None, other: End.MERGED}
+    assert ends == {RELAY: None, N2: End.MERGED}
 
 
 def test_the_first_evidence_is_kept_and_no_probe_is_told_of_twice() -> None:
@@ -86,7 +83,7 @@ def test_the_first_evidence_is_kept_and_no_probe_is_told_of_twice() -> None:
     docket.accuse([accusation(evidence=later)], 160.0)
     older = ("12:01:30 pool/n1/shop/corp: accepted, and not there 12 s later", *later[1:])
     docket.accuse([accusation(evidence=older)], 161.0)
-    evidence = docket.open[NODE].evidence
+    evidence = docket.open[N1].evidence
     assert evidence[0] == older[0]
     assert evidence[-1].startswith("12:00:00")
     assert len({line.partition(": ")[0] for line in evidence}) == len(evidence)

@@ -10,7 +10,7 @@ from probe.core.change import Arrived, Change, Judged
 from probe.core.component import Component, Fault, Named
 from probe.core.model import Folder, Place, Reason, Sighting
 from probe.core.record import Bad, Record
-from tests.core.detection.test_detector import CORP, N1, World
+from tests.core.detection.world import CORP, N1, World, in_turn
 
 FULL = (Named(Fault.FULL, 200.0, ("100 % of its quota is used",)),)
 
@@ -28,7 +28,7 @@ class Story(World):
         """Time; what goes to corp is kept by nodes whose names are in `keeps`."""
         for moment in range(since, until):
             self.read(moment)
-            node, to = f"n{moment % 3 + 1}", [*self.sights][moment // 3 % len(self.sights)]
+            node, to = in_turn(moment), [*self.sights][moment // 3 % len(self.sights)]
             record = self.sent(moment, node=node, to=to)
             if to == "corp" and node in keeps:
                 self.kept.append(record)
@@ -115,7 +115,7 @@ def test_other_mailboxes_still_tell_who_holds_mail() -> None:
     story.pass_by(200, 300, keeps="n1 n2 n3")
     for moment in range(300, 400):
         story.read(moment)
-        record = story.sent(moment, node=f"n{moment % 3 + 1}", to="home")
+        record = story.sent(moment, node=in_turn(moment), to="home")
         if moment % 3:
             story.came(record, moment)
         story.tick(moment + 0.5)

@@ -9,7 +9,7 @@ import pytest
 
 from probe.core.detection.baseline import Baselines
 from probe.core.detection.lesson import Lessons
-from tests.core.detection.test_detector import CLOSED, TAKEN, World
+from tests.core.detection.world import CLOSED, TAKEN, World
 
 HOUR = 3600.0
 LIFE = 9 * HOUR
@@ -52,8 +52,8 @@ def live(world: World, generation: int, *, learned: bool) -> None:
         moment = begin + 5 * step
         for name in names:
             attempt = CLOSED if name == names[0] and 3 <= step < 7 else TAKEN
-            told = {"learned": name} if learned and attempt is TAKEN else {}
-            record = world.sent(moment, attempt, "" if learned else name, **told)
+            greeted = name if learned and attempt is TAKEN else ""
+            record = world.sent(moment, attempt, "" if learned else name, learned=greeted)
             if attempt is TAKEN:
                 world.came(record, moment + 0.1)
         world.read(moment + 0.5)

@@ -125,3 +125,14 @@ def test_a_node_that_its_greeting_tells_later_is_counted_where_it_belongs() -> N
     sums = walk.on([one], TOPOLOGY, weigh=lambda one: one.weight)
     assert sums.nats[TOPOLOGY.narrow[ROUTES[0].key]] == 0.0, "a route is not to blame for it"
     assert sums.highest in TOPOLOGY.members[ROUTES[0].key]
+
+
+def test_a_mailbox_that_stays_blind_leaves_nothing_behind() -> None:
+    history = [observation(float(n), ROUTES[0].key) for n in range(10)]
+    topology = Topology(ROUTES[:1])
+    walk = Walk()
+    lost = Weight(EVERYBODY, 200.0)
+    assert walk.on(history, topology, weigh=lambda _: lost).alive == [0]
+    del history[:10]
+    walk.dropped(10)
+    assert walk.on(history, topology, weigh=lambda _: lost).alive == []

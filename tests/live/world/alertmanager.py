@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.live.world.ground import LOOPBACK, World
-from tests.live.world.server import Server
-
-SHIPPED = Path(__file__).resolve().parents[3] / "deploy" / "alertmanager"
+from tests.live.world.server import Server, is_ready
+from tests.live.world.shipped import DEPLOY, adapted
 
 # Beside the call for programs, one for people, in the words of the templates.
 READABLE = """\
@@ -32,21 +29,19 @@ class Alertmanager(Server):
         self._switchboard = switchboard
 
     def _configure(self) -> None:
-        text = (SHIPPED / "alertmanager.yml").read_text()
-        for shipped, ours in {
+        pieces = {
             "http://pager.example/office": f"{self._switchboard}/page",
             "http://pager.example/on-call": f"{self._switchboard}/page",
             "http://tickets.example/mailprobe": f"{self._switchboard}/ticket",
             "http://dead-mans-switch.example/mailprobe": f"{self._switchboard}/watchdog",
             "group_wait: 15s": "group_wait: 5s",
             "group_interval: 1m": "group_interval: 5s",
-            "templates/*.tmpl": f"{SHIPPED}/templates/*.tmpl",
-        }.items():
-            assert shipped in text, shipped
-            text = text.replace(shipped, ours)
+            "templates/*.tmpl": f"{DEPLOY}/alertmanager/templates/*.tmpl",
+        }
         for name in ("page-office", "page-on-call"):
             receiver = f"  - name: {name}\n"
-            text = text.replace(receiver, receiver + READABLE.format(url=self._switchboard))
+            pieces[receiver] = receiver + READABLE.format(url=self._switchboard)
+        text = adapted("alertmanager/alertmanager.yml", pieces)
         (self.home / "alertmanager.yml").write_text(text)
 
     def _arguments(self) -> Sequence[str]:
@@ -58,9 +53,4 @@ class Alertmanager(Server):
         ]
 
     def _is_ready(self) -> bool:
-        try:
-            url = f"http://{LOOPBACK}:{self.port}/-/ready"
-            with urllib.request.urlopen(url, timeout=1) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return is_ready(self.port)

@@ -82,7 +82,7 @@ class Store:
         self.podman("import", str(archive), name)
         return name
 
-    def build(self, dockerfile: Path, context: Path, *, name: str, base: str) -> str:
+    def build(self, dockerfile: Path, context: Path, *, name: str, base: str, revision: str) -> str:
         """An image of this context, on this base."""
         settings = self.home / "pip.conf"
         settings.write_text(PIP)
@@ -90,6 +90,7 @@ class Store:
         self._run(
             *("buildah", "bud", "--isolation", "chroot", "--format", "docker"),
             *("--pull-never", "--build-arg", f"BASE={base}"),
+            *("--build-arg", f"REVISION={revision}"),
             *(f"--volume={host}:{inside}" for host, inside in mounts.items()),
             *("--file", str(dockerfile), "--tag", name, str(context)),
         )

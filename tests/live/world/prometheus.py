@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.world.ground import LOOPBACK, World
-from tests.live.world.server import Server
+from tests.live.world.server import Server, is_ready
 
 Series = tuple[dict[str, str], list[float]]  # Labels, and the values over time that are numbers.
 
@@ -80,12 +80,7 @@ class Prometheus(Server):
         ]
 
     def _is_ready(self) -> bool:
-        try:
-            url = f"http://{LOOPBACK}:{self.port}/-/ready"
-            with urllib.request.urlopen(url, timeout=1) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return is_ready(self.port)
 
 
 def _numbers(series: dict[str, Any]) -> list[float]:

@@ -8,10 +8,13 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from tests.live.world.ground import LOOPBACK
 
 
 class ServerMissing(Exception):
@@ -36,6 +39,15 @@ def greets(host: str, port: int, greeting: bytes) -> bool:
     try:
         with socket.create_connection((host, port), timeout=5.0) as connection:
             return not greeting or connection.recv(len(greeting)) == greeting
+    except OSError:
+        return False
+
+
+def is_ready(port: int) -> bool:
+    """Whether a server on loopback says that it is ready, as those of Prometheus do over HTTP."""
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/-/ready", timeout=1) as answer:
+            return bool(answer.status == 200)
     except OSError:
         return False
 
