@@ -21,7 +21,8 @@ from probe.core.detection.share import failing_share
 from probe.core.incident import Share
 
 FRESH = 12.0  # s: the newest failure may be this old where there is reason to page.
-LEAST_FAILURES = 3
+LEAST_FAILURES = 3  # So many are needed to name a component, or to page;
+LEAST_FACTS = 2  # of what does not just happen, so many are enough.
 
 _CLOSED, _CLOSED_HARD = 7.0, 4.6  # nats of evidence that it is over.
 _LEAST_SHARE, MOST_SHARE = 0.08, 0.5  # Between these is the share that the evidence assumes.

@@ -26,6 +26,27 @@ _MINUTE = 60.0
 _PER_NODE, _IN_ALL, _KEPT = 24, 60, 20
 
 
+def turns(suspect: RouteKey, keys: Iterable[RouteKey]) -> list[RouteKey]:
+    """Those of these routes that go through the same node, the suspect first."""
+    node = suspect.relay, suspect.node
+    routes = sorted(key for key in keys if (key.relay, key.node) == node)
+    place = routes.index(suspect)
+    return [*routes[place:], *routes[:place]]
+
+
+def sibling(suspect: RouteKey, keys: Iterable[RouteKey]) -> RouteKey | None:
+    """Of these routes the same way through another node, of the same relay if it has one."""
+    others = (
+        key
+        for key in keys
+        if (key.sender, key.mailbox) == (suspect.sender, suspect.mailbox)
+        and (key.relay, key.node) != (suspect.relay, suspect.node)
+    )
+    return min(
+        others, key=lambda key: (key.relay != suspect.relay, key <= suspect, key), default=None
+    )
+
+
 @dataclass(slots=True)
 class _Burst:
     """What is still to be sent of one burst."""

@@ -10,6 +10,7 @@ from probe.core.detection.assessment import MOST_SHARE, Assessment
 from probe.core.incident import Share
 
 STEADY = 10.0  # s that the reason to page must hold without a break.
+QUIET = 45.0  # s without a failure after which what was never confirmed needs little to be over.
 
 _INTERMITTENT = 0.9
 
@@ -57,6 +58,11 @@ class Case:
     def is_confirmed(self) -> bool:
         """Whether it may page."""
         return bool(self.confirmed)
+
+    def is_over(self, now: float) -> bool:
+        """Whether its recovery is proven."""
+        quiet = not self.is_confirmed and now - self.found.last_failed >= QUIET
+        return self.found.is_over(now, MOST_SHARE if quiet else self.worst)
 
     def update(self, found: Assessment, now: float, threshold: float) -> None:
         """Take in what was found; what cannot be told any more stays as it was."""

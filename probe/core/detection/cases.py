@@ -20,7 +20,6 @@ from probe.core.incident import End, Incident
 from probe.core.model import Relay, RouteKey
 
 MARGIN = 7.0  # nats by which an explanation must be better than any other to be named alone.
-QUIET = 45.0  # s without a failure after which what was never confirmed needs little to be over.
 REFRESH = 5.0  # s after which the evidence of an incident is put into words anew.
 LATELY = 5000  # Probes by which it is told what works meanwhile,
 BEFORE = 60.0  # launched after the beginning, or so long before it (s),
@@ -165,8 +164,7 @@ class Cases:
                 continue
             found = assess(self.own(case, now), now)
             case.update(found, now, self.topology.threshold)
-            quiet = not case.is_confirmed and now - found.last_failed >= QUIET
-            if found.is_over(now, 0.5 if quiet else case.worst):
+            if case.is_over(now):
                 self.end(case, now)
                 continue
             if recovered := found.recovered():

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
+from typing import assert_never
 
 from probe.core.authenticity import Authenticity, Proof
-from probe.core.change import Arrived, Change, Copied, Judged, Returned, Vouched
+from probe.core.change import Arrived, Change, Copied, GaveUp, Judged, Returned, Sent, Vouched
 from probe.core.component import Component, Fault, fault_of
 from probe.core.detection.answers import Answers
 from probe.core.detection.baseline import Baselines
@@ -151,8 +152,10 @@ class History:
                     self._judged(one, change.record, verdict)
                 case Vouched(authenticity):
                     self._vouched(one, authenticity)
-                case _:
+                case Sent() | GaveUp():
                     pass
+                case never:
+                    assert_never(never)
 
     def fill(self, full: AbstractSet[str], now: float) -> None:
         """These mailboxes are known to be full."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from probe.core.component import Component, Kind
 from probe.core.detection import localise
 from probe.core.detection.accusation import tie_of
-from probe.core.detection.assessment import Seen
+from probe.core.detection.assessment import LEAST_FACTS, LEAST_FAILURES, Seen
 from probe.core.detection.case import Case
 from probe.core.detection.cases import MARGIN, Cases
 from probe.core.detection.history import History
@@ -137,12 +137,12 @@ class Naming:
             and sum(one.weight.nats() for one in failures) < self._cases.topology.threshold
         ):
             return False
-        if sum(one.fact for one in failures) >= 2:
+        if sum(one.fact for one in failures) >= LEAST_FACTS:
             return True
         if not any(one.is_clear_cut for one in failures):
             return False  # Something takes long; whether it is slow or dead will be seen.
         moments = {int(one.observation.slot) for one in failures}
-        return len(failures) >= 3 and len(moments) >= 2
+        return len(failures) >= LEAST_FAILURES and len(moments) > 1
 
     def _name(self, number: int, seen: Sequence[Seen], *, struck: int, now: float) -> None:
         series = self._cases.topology.series[number]
@@ -171,7 +171,7 @@ class Naming:
         if self._cases.tie is not None:
             self._follow(self._cases.tie, contenders, self._contenders(ranking, NEAR), now)
             return
-        facts = sum(one.fact for one in seen if one.failed) >= 2
+        facts = sum(one.fact for one in seen if one.failed) >= LEAST_FACTS
         patience = UNDECIDED_FACT if facts else UNDECIDED
         since = self.question if self.question is not None else now
         if now - since < patience or not contenders:

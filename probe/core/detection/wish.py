@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from probe.core.component import Component
 from probe.core.detection.baseline import Baselines
-from probe.core.detection.burst import Bursts
+from probe.core.detection.burst import Bursts, sibling, turns
 from probe.core.detection.case import Case
 from probe.core.detection.cases import Cases
 from probe.core.detection.history import History
@@ -90,7 +90,8 @@ class Wishes:
             heat[node] = max(heat.get(node, 0.0), self._heat(key, sums))
             newest = self._newest(key, now)
             if newest is not None and newest.slot > self._bursts.began(node):
-                self._bursts.suspect(node, self._turns(asked), self._sibling(asked), now)
+                way, beside = turns(asked, self._routes), sibling(asked, self._routes)
+                self._bursts.suspect(node, way, beside, now)
         others = (node for node in self._nodes if node not in heat)
         return [*sorted(heat, key=lambda node: -heat[node]), *others]
 
@@ -142,27 +143,6 @@ class Wishes:
 
     def _is_explained_key(self, key: RouteKey) -> bool:
         return any(key in self._cases.routes_of(case.component) for case in self._cases.open)
-
-    def _turns(self, suspect: RouteKey) -> list[RouteKey]:
-        """The routes of a node, the suspect first."""
-        keys = sorted(
-            key for key in self._routes if (key.relay, key.node) == (suspect.relay, suspect.node)
-        )
-        place = keys.index(suspect)
-        return [*keys[place:], *keys[:place]]
-
-    def _sibling(self, suspect: RouteKey) -> RouteKey | None:
-        """The same way through another node, of the same relay if it has one."""
-        others = sorted(
-            (
-                key
-                for key in self._routes
-                if (key.sender, key.mailbox) == (suspect.sender, suspect.mailbox)
-                and (key.relay, key.node) != (suspect.relay, suspect.node)
-            ),
-            key=lambda key: (key.relay != suspect.relay, key <= suspect, key),
-        )
-        return others[0] if others else None
 
     def _recheck(self, case: Case, now: float) -> Iterator[RouteKey]:
         found = case.found

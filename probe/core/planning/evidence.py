@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from probe.core.detection.assessment import LEAST_FAILURES
+from probe.core.detection.assessment import LEAST_FACTS, LEAST_FAILURES
 from probe.core.detection.localise import SHARES
 from probe.core.detection.naming import UNANSWERED
 from probe.core.detection.observation import EVERYBODY, Weight
@@ -98,8 +98,8 @@ class Evidence:
             one.slot for one in self.failed if sign.is_failure(one.key.mailbox, now - one.slot)
         ]
         if sign.ailment.is_fact:
-            return len(clear) >= 2
-        return len(clear) >= LEAST_FAILURES and len({int(slot) for slot in clear}) >= 2
+            return len(clear) >= LEAST_FACTS
+        return len(clear) >= LEAST_FAILURES and len({int(slot) for slot in clear}) > 1
 
     def margin(self, now: float) -> Margin:
         """How sure it is what is at fault."""

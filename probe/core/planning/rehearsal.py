@@ -16,10 +16,10 @@ from itertools import count
 from random import Random
 
 from probe.core.component import Component, Fault, Kind
-from probe.core.detection.assessment import MOST_SHARE, Assessment, Seen
-from probe.core.detection.burst import Bursts
+from probe.core.detection.assessment import Assessment, Seen
+from probe.core.detection.burst import Bursts, sibling, turns
 from probe.core.detection.case import Case
-from probe.core.detection.cases import MARGIN, QUIET
+from probe.core.detection.cases import MARGIN
 from probe.core.detection.observation import EVERYBODY, SUCCESS, Failure, Observation, Weight
 from probe.core.detection.wish import RECHECK, RECHECKED, SUSPICIOUS
 from probe.core.limits import MINUTE
@@ -165,8 +165,8 @@ class Rehearsal:
         for key, (slot, failed) in self._newest.items():
             node = key.relay, key.node
             if failed and slot > self._bursts.began(node) and self._is_suspicious(key, slot):
-                turns, sibling = self._scene.turns(key), self._scene.sibling(key)
-                self._bursts.suspect(node, turns, sibling, self._now)
+                way, beside = turns(key, self._keys), sibling(key, self._scene.keys)
+                self._bursts.suspect(node, way, beside, self._now)
 
     def _is_suspicious(self, key: RouteKey, slot: float) -> bool:
         if self._sign.suspect:
@@ -192,8 +192,7 @@ class Rehearsal:
         """See whether it may page, or seems to be over: only where a share fails it takes long."""
         self._recheck(case)
         case.update(self._found, self._now, self._scene.threshold)
-        quiet = self._now - self._found.last_failed >= QUIET
-        if self._found.is_over(self._now, MOST_SHARE if quiet else case.worst):
+        if case.is_over(self._now):
             self._case, self._found = None, Assessment()
             self._seen = Evidence(self._scene, self._sign)
 

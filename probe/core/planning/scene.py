@@ -30,6 +30,11 @@ class Scene:
         return sorted(_nodes((*self.struck, *self.beside)))
 
     @property
+    def keys(self) -> list[RouteKey]:
+        """All routes, those at fault and others."""
+        return [route.key for route in (*self.struck, *self.beside)]
+
+    @property
     def faulty_nodes(self) -> int:
         """How many nodes are at fault."""
         return len(_nodes(self.struck))
@@ -38,25 +43,6 @@ class Scene:
     def rate_beside(self) -> float:
         """Scheduled probes a second through what is not at fault."""
         return sum(1.0 / route.interval for route in self.beside)
-
-    def turns(self, suspect: RouteKey) -> list[RouteKey]:
-        """The routes of a node at fault, the suspect first."""
-        node = suspect.relay, suspect.node
-        keys = [r.key for r in self.struck if (r.key.relay, r.key.node) == node]
-        place = keys.index(suspect)
-        return [*keys[place:], *keys[:place]]
-
-    def sibling(self, suspect: RouteKey) -> RouteKey | None:
-        """The same way through another node, of the same relay if it has one."""
-        others = (
-            route.key
-            for route in (*self.struck, *self.beside)
-            if (route.key.sender, route.key.mailbox) == (suspect.sender, suspect.mailbox)
-            and (route.key.relay, route.key.node) != (suspect.relay, suspect.node)
-        )
-        return min(
-            others, key=lambda key: (key.relay != suspect.relay, key <= suspect, key), default=None
-        )
 
     def shape(self, habit: Habit) -> object:
         """What of it matters, without names: what is equal here goes the same way."""
