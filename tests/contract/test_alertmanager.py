@@ -222,3 +222,85 @@ def test_what_is_implied_is_hidden(source: Labels, target: Labels) -> None:
 )
 def test_what_is_news_is_not_hidden(source: Labels, target: Labels) -> None:
     assert not inhibits(source, target)
+
+
+# ---- what is one page
+
+
+Route = dict[str, Any]
+
+
+def ends(route: Route, labels: Labels) -> list[Route]:
+    """The routes at which an alert ends, with the matchers on the way; times are not inherited."""
+    found: list[Route] = []
+    for child in route.get("routes", ()):
+        if all(matches(one, labels) for one in child["matchers"]):
+            inherited = {key: route[key] for key in ("receiver", "group_by")}
+            way = [*route.get("way", ()), child["matchers"]]
+            found += ends({**inherited, **child, "way": way}, labels)
+            if not child.get("continue"):
+                break
+    return found or [route]
+
+
+def page(labels: Labels) -> list[tuple[str, object]]:
+    """Receivers, each with what tells its page from others: Alertmanager's key of a group."""
+    root = YAML(typ="safe", pure=True).load(SHIPPED)["route"]
+    return [
+        (end["receiver"], (end["way"], {one: labels.get(one, "") for one in end["group_by"]}))
+        for end in ends(root, {"severity": "critical", **labels})
+    ]
+
+
+SLOW = alert("NodeAtFault", kind="node", fault="slow", **N2)
+POOL = alert("RelayAtFault", kind="relay", relay="pool", fault="holding")
+DOWN = alert("Down", kind="prober")
+NOTHING = alert("AllRoutesFailing", kind="relay", fault="holding")
+GONE = alert("DNSCheckFailing", kind="sender", domain="shop.example", check="spf", fault="dns")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (HOLDING, POOL),
+        (HOLDING, {**HOLDING, "node": "n1", "fault": "refusing"}),
+        (HOLDING, {**HOLDING, "instance": "ams"}),
+        (HOLDING, alert("RelayPartialFailure", kind="relay", relay="pool", fault="intermittent")),
+        (SLOW, alert("RelaySlowAccept", kind="node", fault="slow", **N2)),
+        (GONE, {**GONE, "check": "dmarc"}),
+        (alert("Stalled", loop="sender"), alert("Stalled", loop="watcher")),
+    ],
+)
+def test_what_belongs_together_is_one_page(one: Labels, other: Labels) -> None:
+    assert page(one) == page(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (SLOW, HOLDING),
+        (SLOW, ENDING),
+        (ENDING, HOLDING),
+        (POOL, {**POOL, "relay": "spare"}),
+        (DOWN, {**DOWN, "instance": "ams"}),
+        (DOWN, alert("AllMailboxesUnreadable", kind="mailbox", fault="unreadable")),
+        (DOWN, NOTHING),
+        (DOWN, GONE),
+        (DOWN, alert("FlowSilent", kind="flow", flow="digest", fault="silent")),
+        (GONE, NOTHING),
+        (GONE, {**GONE, "domain": "news.example"}),
+    ],
+)
+def test_what_calls_anew_is_another_page(one: Labels, other: Labels) -> None:
+    for (receiver, first), (same, second) in zip(page(one), page(other), strict=True):
+        assert receiver == same
+        assert first != second
+
+
+@pytest.mark.parametrize("labels", [HOLDING, SLOW, DOWN, NOTHING, GONE], ids=str)
+def test_a_page_has_one_key_by_day_and_by_night(labels: Labels) -> None:
+    root = YAML(typ="safe", pure=True).load(SHIPPED)["route"]
+    office, on_call = ends(root, {"severity": "critical", **labels})
+    assert (office["receiver"], on_call["receiver"]) == ("page-office", "page-on-call")
+    assert (office["way"], office["group_by"]) == (on_call["way"], on_call["group_by"])
+    assert office["active_time_intervals"] == on_call["mute_time_intervals"] == ["office-hours"]

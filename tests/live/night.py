@@ -1,7 +1,7 @@
 """A night on call: real faults, a prober for each, with Prometheus and Alertmanager.
 
-All happens at the same time: everything is healthy, then broken, then Prometheus restarts, then
-everything is mended.
+All happens at the same time: everything is healthy, then broken, one thing becomes worse, then
+Prometheus restarts, then everything is mended.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ BRIEF = {"restart": 30.0, "mailbox": 60.0}  # s that these faults last, whatever
 STUBBORN = "sixth"  # Mended first, as it takes the longest to be sure that so few no longer fail.
 OURS = "mailprobe"  # The job of the prober that is killed, as its rule calls it.
 QUIET = frozenset({"healthy", *BRIEF})  # Nobody is paged for these.
+WORSENS = "worsens"  # Becomes worse once it was paged.
+SLEEPY = "smtpd_client_restrictions"  # Postfix looks at them when it is told the recipient.
 
 
 def healthy(stage: Stage) -> Play:
@@ -60,6 +62,23 @@ def refused_sixth(stage: Stage) -> Play:
     return Play(settings, lambda: suspect.refuse_recipients(turns.__next__), suspect.heal, ())
 
 
+def worsening_node(stage: Stage) -> Play:
+    """A node accepts after 8 s; what makes it hold, too, is done later."""
+    suspect = stage.postfix(WORSENS)
+
+    def mend() -> None:
+        suspect.resume_queue_manager()
+        suspect.reload(**{SLEEPY: None})
+
+    return Play(
+        stage.settings(WORSENS, stage.nodes(suspect)),
+        lambda: suspect.reload(**{SLEEPY: "sleep 8"}),
+        mend,
+        (),
+        worsen=suspect.pause_queue_manager,
+    )
+
+
 def removed_record(stage: Stage) -> Play:
     """The SPF record of the sender's domain is gone."""
     others = f"@ MX 10 mail\nmail A 127.0.0.1\n{txt('_dmarc', 'v=DMARC1; p=none')}\n"
@@ -83,6 +102,7 @@ PLAYS: Mapping[str, Callable[[Stage], Play]] = {
     "frozen": plays.stopped_queue_manager,
     "stopped": plays.stopped_node,
     "slow": plays.late_greeting,
+    WORSENS: worsening_node,
     "sixth": refused_sixth,
     "relay": plays.stopped_relay,
     "mailbox": plays.stopped_mailbox,
@@ -102,12 +122,22 @@ class Night:
     began: float = 0.0
     spoilt: dict[str, float] = field(default_factory=dict)
     status: dict[str, dict[str, Any]] = field(default_factory=dict)  # When all had been paged.
+    worsened: float = 0.0
     mended: dict[str, float] = field(default_factory=dict)
     beats: tuple[int, int, int] = (0, 0, 0)  # Heartbeats: by the kill, until the start, and after.
 
     def pages(self, job: str) -> list[Notification]:
         """All of them, in order."""
         return self.board.pages(job)
+
+    def firing(self, job: str) -> list[Notification]:
+        """Those of them that call somebody."""
+        return [one for one in self.pages(job) if one.is_firing]
+
+    def is_open(self, job: str) -> bool:
+        """Whether there is a page that is not over."""
+        last = {one.key: one for one in self.pages(job)}
+        return any(one.is_firing for one in last.values())
 
     def ask(self, expr: str) -> list[tuple[dict[str, str], list[float]]]:
         """What Prometheus answers, over all of the night."""
@@ -150,11 +180,14 @@ class Course:
         expected = {*self._plays, OURS} - QUIET
         self._wait(lambda: all(map(self.night.pages, expected)), PAGED)
         self.night.status = {job: prober.status() for job, prober in self._probers.items()}
+        self._worsen()
         self._mend(STUBBORN)
         self._restart()
-        self._mend(*self._plays.keys() - {STUBBORN, *BRIEF})
+        self._mend(*self._plays.keys() - {STUBBORN, WORSENS, *BRIEF})
         self._revive()
-        self._wait(lambda: not any(map(self._is_open, expected)), OVER)
+        self._wait(lambda: len(self.night.firing(WORSENS)) > 1, PAGED)
+        self._mend(WORSENS)
+        self._wait(lambda: not any(map(self.night.is_open, expected)), OVER)
         self._pass(AFTERWARDS)
         return self.night
 
@@ -169,6 +202,12 @@ class Course:
             self._mend(job)
             if job == "restart":  # By now the last of its heartbeats has been heard, too.
                 self.night.beats = (self._beats(), 0, 0)
+
+    def _worsen(self) -> None:
+        worsen = self._plays[WORSENS].worsen
+        assert worsen
+        self.night.worsened = time.monotonic()
+        worsen()
 
     def _restart(self) -> None:
         self._prometheus.stop()
@@ -187,10 +226,6 @@ class Course:
         self._ours.start()
         self._wait(lambda: self._beats() > dead, UP)
         self.night.beats = (before, dead, self._beats())
-
-    def _is_open(self, job: str) -> bool:
-        pages = self.night.pages(job)
-        return bool(pages) and pages[-1].is_firing
 
     def _scraped(self) -> int:
         return len(self._prometheus.ask("up == 1"))

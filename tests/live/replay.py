@@ -58,6 +58,7 @@ class Play:
     arrivals: int = LEARNED  # That the prober has learned from.
     clues: Callable[[], Sequence[str]] = tuple  # One of them must be told, while it lasts.
     unaffected: tuple[str, ...] = ("n1", "n3")  # Who is told to work.
+    worsen: Callable[[], None] | None = None  # What is done later, if anything.
     standby: tuple[str, ...] = ()  # The relays that stand by, and work.
     shown: Callable[[], float | None] | None = None  # When it could first be seen, once it was.
     lasts: float = 0.0  # s, at least.

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.live.night import CALM, OURS, OVER, PAGED, QUIET, UP, Course, Night
+from tests.live.night import CALM, OURS, OVER, PAGED, QUIET, UP, WORSENS, Course, Night
 from tests.live.replay import SUSPECT
 from tests.live.world import World
 
-pytestmark = pytest.mark.timeout(CALM + PAGED + OVER + 4 * UP)
+pytestmark = pytest.mark.timeout(CALM + 2 * PAGED + OVER + 4 * UP)
 
 # s that a machine with too much to do may add to what is promised. How long it takes on one that
 # has not is printed.
@@ -118,6 +118,17 @@ def test_a_slow_node_is_one_page(night: Night) -> None:
     is_true(night, "slow", page)
 
 
+def test_a_slow_node_that_then_holds_is_a_second_page(night: Night) -> None:
+    pages = night.pages(WORSENS)
+    slow, holding = night.firing(WORSENS)
+    print(f"{WORSENS}: paged again after {holding.moment - night.worsened:.1f} s")
+    assert [one["labels"]["fault"] for one in slow.alerts + holding.alerts] == ["slow", "holding"]
+    assert {one["labels"]["node"] for one in slow.alerts + holding.alerts} == {SUSPECT}
+    assert slow.key != holding.key, "a service would not ring"
+    assert holding.moment - night.worsened <= 150.0 + BUSY, night.told(WORSENS)
+    assert [one.is_firing for one in pages] == [True, True, False, False], night.told(WORSENS)
+
+
 def test_one_failure_in_six_is_one_page(night: Night) -> None:
     page = one_page(night, "sixth", 150.0)
     assert (page["alertname"], page["node"]) == ("MailProbeNodeAtFault", SUSPECT)
@@ -172,7 +183,7 @@ def test_a_page_reads_well(night: Night) -> None:
     """The templates: what is wrong, what to do, where to look; and that it is over."""
     said = [one.content["attachments"][0] for one in night.board.calls["/words"]]
     title = f"Node {SUSPECT} of relay pool accepts mail and holds it."
-    (page,) = [one for one in said if one["title"] == title]
+    page, _ = [one for one in said if one["title"] == title]  # The other one was slow before.
     assert page["text"].startswith(title.rstrip("."))
     assert "\nWhat to do: http://" in page["text"]
     assert "\nWhat it looks like: http://" in page["text"]

@@ -261,7 +261,7 @@ class History:
     # ---- what follows
 
     def _fail(self, one: Observation, failure: Failure, now: float) -> None:
-        if one.failure is None:
+        if one.failure is None or one.failure.fault is not failure.fault:
             one.known = now
         one.failure = failure
         if failure.is_nameless:

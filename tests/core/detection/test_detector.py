@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from probe.core.change import Change, Judged
 from probe.core.component import Component, Fault, Kind
 from probe.core.detection.accusation import tie_of
 from probe.core.detection.baseline import Baselines
@@ -16,8 +17,17 @@ from probe.core.detection.lesson import Lessons
 from probe.core.detection.observation import EVERYBODY
 from probe.core.detection.topology import Topology
 from probe.core.incident import Grievance, Incident, Share
-from probe.core.model import Reply, Route, RouteKey, UnknownCause
-from probe.core.record import Unknown
+from probe.core.model import (
+    Phase,
+    PhaseTime,
+    Probe,
+    Reason,
+    Reply,
+    Route,
+    RouteKey,
+    UnknownCause,
+)
+from probe.core.record import Bad, Record, Unknown
 from tests.core.detection.world import CLOSED, CORP, N1, N3, REFUSED, RELAY, TAKEN, World, in_turn
 
 
@@ -44,6 +54,20 @@ def test_a_tie_covers_all_that_it_may_be() -> None:
     contenders = (CORP, Component(Kind.RELAY, relay="spare"))
     tie = Case(tie_of(contenders), 0.0, 0.0, EVERYBODY, alternatives=contenders, tie=True)
     assert cases.extent(tie) == frozenset(keys)
+
+
+def test_that_it_is_missing_is_known_when_it_is_overdue_though_it_was_taken_slowly() -> None:
+    """Else what a slow node holds would always be too old to be confirmed."""
+    baselines = Baselines()
+    history = History({}, baselines, Lessons(baselines))
+    probe = Probe(1, RouteKey("pool", "n1", "shop", "corp"), 0.0, 0.0, "", 60.0, give_up=600.0)
+    history.launched(probe)
+    slowly = replace(TAKEN, phases=(PhaseTime(Phase.GREETING, 50.0),), ended=50.0)
+    history.attempted(1, slowly, "")
+    (one,) = history.observations
+    assert one.failure and (one.failure.fault, one.known) == (Fault.SLOW, 50.0)
+    history.changed(Change(Record(probe, accepted=50.0), (Judged(Bad(Reason.OVERDUE)),)))
+    assert (one.failure.fault, one.known) == (Fault.HOLDING, 110.0)
 
 
 def test_what_a_blind_mailbox_held_back_accuses_nobody_when_it_is_back() -> None:

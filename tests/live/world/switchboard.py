@@ -26,6 +26,11 @@ class Notification:
         return str(self.content["groupLabels"].get("job", ""))
 
     @property
+    def key(self) -> str:
+        """What pages have in common that services take for one."""
+        return str(self.content["groupKey"])
+
+    @property
     def is_firing(self) -> bool:
         """Whether anything is wrong still."""
         return bool(self.content["status"] == "firing")
