@@ -164,9 +164,10 @@ def test_run_that_is_told_to_stop_before_it_has_begun_has_stopped_well(tmp_path:
     os.mkfifo(path)
     command = [sys.executable, "-m", "probe", "run", "--config", str(path)]
     started = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-    with started, path.open("wb"):  # Opens when its configuration is read, which waits for more.
-        started.terminate()
-        _, told = started.communicate(timeout=30)
+    with started:
+        with path.open("wb"):  # Opens when its configuration is read, which waits for more.
+            started.terminate()
+        _, told = started.communicate(timeout=60)
 
     assert (started.returncode, told) == (0, b"")
 
