@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from probe.core.model import Reason, State
+from probe.core.model import Reason, RouteKey, State
 
 CONFIRMED_AFTER = 45.0  # s that a fault must persist before it may page: a restart is over by then.
 HELD_AFTER = 20.0  # s, if it is `holding`: a restart does not make accepted mail vanish.
@@ -58,6 +58,12 @@ class Component:
         """The component as people and logs see it."""
         names = (self.relay, self.node, self.sender, self.mailbox, self.flow)
         return " ".join(filter(None, (str(self.kind), "/".join(filter(None, names)))))
+
+    def covers(self, key: RouteKey) -> bool:
+        """Whether a route goes through it; through all of its members, if it is a combination."""
+        asked = (self.relay, self.node, self.sender, self.mailbox)
+        own = (key.relay, key.node, key.sender, key.mailbox)
+        return all(not one or one == other for one, other in zip(asked, own, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from probe.core.model import State
 
 _SERIES = re.compile(r"(mailprobe_\w+)\{(.*)\} (\S+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _ROUTE = ("relay", "node", "sender", "mailbox")
 _SENT = "mailprobe_sent_total"
 _ARRIVED = "mailprobe_delivered_total"
-_WORST_FIRST = (State.DOWN, State.DEGRADED, State.UNKNOWN, State.OK)
 _LAST_DELAY = "mailprobe_last_delivery_duration_seconds"
 _WRONG = (
     "mailprobe_probe_failures_total",
@@ -29,7 +25,7 @@ class RouteAccount:
     """One route's figures."""
 
     route: str
-    state: State  # The worst of its own and of those of the components on it that are at fault.
+    state: str
     sent: int
     arrived: int
     in_flight: int  # Accepted and unseen, those of bursts too.
@@ -82,7 +78,7 @@ def account_of(status: Any, metrics: str) -> Account:
         routes.append(
             RouteAccount(
                 route="/".join(route[:2]),  # There is but one sender, and one mailbox.
-                state=_state(shown, status["components"]),
+                state=shown["state"],
                 sent=figures[_SENT, route],
                 arrived=figures[_ARRIVED, route],
                 in_flight=shown["in_flight"],
@@ -91,13 +87,3 @@ def account_of(status: Any, metrics: str) -> Account:
             )
         )
     return Account(tuple(routes))
-
-
-def _state(route: Mapping[str, Any], components: list[Mapping[str, Any]]) -> State:
-    """How it stands: what is named is known before the route's next verdict is."""
-    at_fault = [one["state"] for one in components if one["faults"] and _is_on(one, route)]
-    return min(map(State, (route["state"], *at_fault)), key=_WORST_FIRST.index)
-
-
-def _is_on(component: Mapping[str, Any], route: Mapping[str, Any]) -> bool:
-    return all(component[label] in ("", route[label]) for label in _ROUTE)

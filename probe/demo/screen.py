@@ -99,7 +99,7 @@ def _table(account: Account) -> Table:
     table.add_column("state")
     table.add_column("", width=12)
     for route in account.routes:
-        colour = _COLOURS.get(route.state, _OTHER)
+        colour = _COLOURS.get(State(route.state), _OTHER)
         table.add_row(
             Text(route.route),
             str(route.sent),

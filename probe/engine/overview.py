@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, assert_never
 
+from probe.core.component import Component, Kind
 from probe.core.incident import Incident
 from probe.core.model import RouteKey, State
 from probe.core.record import Bad, Good, Unknown, Verdict
@@ -68,9 +69,11 @@ class Overview:
 
     def refresh(self) -> None:
         """Notice that the state has changed."""
+        components = self._diagnosis.components()
+        down = _down(components)
         state = overall(
-            [standing(history.verdicts) for _, history in self._in_force()],
-            faulty=any(one.faults for one in self._diagnosis.components()),
+            [_state(key, history, down) for key, history in self._in_force()],
+            faulty=any(one.faults for one in components),
         )
         if state is not self._state:
             self._state, self._since = state, self._clock.now()
@@ -78,11 +81,13 @@ class Overview:
     def status(self) -> Status:
         """Everything at this moment."""
         self.refresh()
+        components = self._diagnosis.components()
+        down = _down(components)
         return Status(
             state=self._state,
             since=self._clock.wall(self._since),
-            routes=tuple(self._route(key, history) for key, history in self._in_force()),
-            components=self._diagnosis.components(),
+            routes=tuple(self._route(key, history, down) for key, history in self._in_force()),
+            components=components,
             incidents=self._diagnosis.incidents(),
             domains=self._domains(),
             notices=tuple(self._notices()),
@@ -112,17 +117,34 @@ class Overview:
         histories = sorted(self._books.histories.items())
         return [(key, history) for key, history in histories if history.in_force]
 
-    def _route(self, key: RouteKey, history: History) -> RouteStatus:
+    def _route(self, key: RouteKey, history: History, down: Sequence[Component]) -> RouteStatus:
         level = self._books.level(key)
         return RouteStatus(
             key=key,
-            state=standing(history.verdicts),
+            state=_state(key, history, down),
             in_flight=self._books.ledger.levels.of(key).in_flight,
             oldest_unanswered=level.oldest_unanswered,
             last_success=level.last_success,
             recent=tuple(_mark(verdict) for verdict in history.verdicts),
             evidence=history.evidence,
         )
+
+
+def _down(components: Iterable[ComponentStatus]) -> list[Component]:
+    """What is named, and delivers next to nothing.
+
+    While a mailbox cannot be read it is unknown what is delivered, and likewise if it is us.
+    """
+    blind = (Kind.PROBER, Kind.MAILBOX)
+    named = (one for one in components if one.component.kind not in blind)
+    return [one.component for one in named if one.state is State.DOWN]
+
+
+def _state(key: RouteKey, history: History, down: Iterable[Component]) -> State:
+    """How a route stands by its verdicts; what is named on it is known before they are."""
+    if any(component.covers(key) for component in down):
+        return State.DOWN
+    return standing(history.verdicts)
 
 
 def _mark(verdict: Verdict) -> Mark:

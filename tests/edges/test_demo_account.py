@@ -1,8 +1,6 @@
 """The demo says of a prober what the prober says of itself."""
 
-import pytest
-
-from probe.core.model import Folder, Reason, Route, RouteKey, State
+from probe.core.model import Folder, Reason, Route, RouteKey
 from probe.demo.account import Account, RouteAccount, account_of
 from probe.metrics import Exporter
 
@@ -33,7 +31,7 @@ class Pages:
         routes = [
             {**{name: getattr(key, name) for name in RouteKey.__slots__}, **LIVELY} for key in KEYS
         ]
-        return {"state": "ok", "routes": routes, "components": []}
+        return {"state": "ok", "routes": routes}
 
 
 async def test_the_account_is_what_the_pages_say() -> None:
@@ -43,33 +41,10 @@ async def test_the_account_is_what_the_pages_say() -> None:
     pages.exporter.judged(KEYS[1], Reason.CONNECT_REFUSED)
     account = account_of(pages.status(), await pages.metrics())
     assert account.routes == (
-        RouteAccount("pool/node1", State.OK, 2, 1, 1, 0, 0.125),
-        RouteAccount("pool/node2", State.OK, 0, 0, 1, 1, None),
+        RouteAccount("pool/node1", "ok", 2, 1, 1, 0, 0.125),
+        RouteAccount("pool/node2", "ok", 0, 0, 1, 1, None),
     )
     assert (account.sent, account.arrived, account.fewest, account.slowest) == (2, 1, 0, 0.125)
-
-
-NOWHERE = {"relay": "", "node": "", "sender": "", "mailbox": ""}
-NODE = {**NOWHERE, "kind": "node", "relay": "pool", "node": "node1"}
-
-
-@pytest.mark.parametrize(
-    ("component", "states"),
-    [
-        ({**NODE, "state": "down", "faults": ["holding"]}, ["down", "ok"]),
-        ({**NODE, "state": "degraded", "faults": ["slow"]}, ["degraded", "ok"]),
-        ({**NODE, "state": "unknown", "faults": []}, ["ok", "ok"]),
-        ({**NODE, "node": "", "state": "down", "faults": ["holding"]}, ["down", "down"]),
-        ({**NOWHERE, "relay": "backup", "state": "down", "faults": ["holding"]}, ["ok", "ok"]),
-    ],
-)
-async def test_a_route_stands_no_better_than_what_is_named_on_it(
-    component: dict[str, object], states: list[str]
-) -> None:
-    pages = Pages()
-    status = {**pages.status(), "components": [component]}
-    account = account_of(status, await pages.metrics())
-    assert [route.state for route in account.routes] == states
 
 
 def test_where_there_is_no_route_nothing_has_come() -> None:

@@ -5,13 +5,12 @@ import io
 from rich.console import Console
 
 from probe.core.component import Component, Fault, Kind
-from probe.core.model import State
 from probe.demo.account import Account, RouteAccount
 from probe.demo.course import Phase
 from probe.demo.name import Name, Names
 from probe.demo.screen import Scene, Screen
 
-ACCOUNT = Account((RouteAccount("pool/node1", State.OK, 3, 2, 1, 0, 0.1),))
+ACCOUNT = Account((RouteAccount("pool/node1", "ok", 3, 2, 1, 0, 0.1),))
 NODE = Component(Kind.NODE, relay="pool", node="node1")
 
 

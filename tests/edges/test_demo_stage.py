@@ -51,8 +51,7 @@ class Simpleton:
     async def _pool(self) -> dict[str, object]:
         """The pool as a component."""
         faults = [] if not self.names_it or await self._reachable() else ["unreachable"]
-        told = {"state": "down" if faults else "ok", "faults": faults, "evidence": ["it refuses"]}
-        return {**POOL, **told, "alternatives": []}
+        return {**POOL, "faults": faults, "alternatives": [], "evidence": ["it refuses"]}
 
     async def _reachable(self) -> bool:
         address = self.configuration["relays"]["pool"]["nodes"][0].partition("=")[2]

@@ -18,7 +18,7 @@ from probe.core.model import (
 )
 from probe.core.record import Bad, Record
 from probe.engine.findings import Findings
-from probe.engine.overview import Overview
+from probe.engine.overview import Diagnosis, Overview
 from probe.engine.roster import LINGER, Roster
 from probe.engine.throttle import Throttle
 from tests.engine.test_books import World as BooksWorld
@@ -52,7 +52,7 @@ class FakeSupervisor:
 
 
 class World(BooksWorld):
-    def __init__(self) -> None:
+    def __init__(self, diagnosis: Diagnosis | None = None) -> None:
         super().__init__()
         self.books.histories.clear()
         self.sender = FakeSender()
@@ -68,7 +68,7 @@ class World(BooksWorld):
             self.books,
             self.sender,
             FakeSupervisor(),
-            diagnosis=self.findings,
+            diagnosis=self.findings if diagnosis is None else diagnosis,
             desk=QuietDesk(),
             journal=self.journal,
             clock=self.clock,

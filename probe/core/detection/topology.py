@@ -78,13 +78,7 @@ class Topology:
         """
         if component.kind is not Kind.ROUTE and (number := self.index(component)) is not None:
             return self.series[number].routes
-        return frozenset(key for key in self._keys if _is_on(component, key))
-
-
-def _is_on(component: Component, key: RouteKey) -> bool:
-    asked = (component.relay, component.node, component.sender, component.mailbox)
-    own = (key.relay, key.node, key.sender, key.mailbox)
-    return all(not one or one == other for one, other in zip(asked, own, strict=True))
+        return frozenset(key for key in self._keys if component.covers(key))
 
 
 def names_of(key: RouteKey) -> Iterator[Component]:

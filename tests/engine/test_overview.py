@@ -1,0 +1,54 @@
+"""How a route stands: by its verdicts, and by what is named on it before they are there."""
+
+import pytest
+
+from probe.core.component import Component, Fault, Kind
+from probe.core.incident import Incident
+from probe.core.model import Folder, Place, Sighting, State
+from probe.core.status import ComponentStatus, FaultStatus
+from tests.engine.test_roster import World
+from tests.engine.world import KEY, NODE
+
+POOL, N1 = Component(Kind.RELAY, KEY.relay), Component(Kind.NODE, KEY.relay, KEY.node)
+
+
+class Named:
+    """Knows of one component, which is at fault."""
+
+    def __init__(self, component: Component, state: State) -> None:
+        fault = FaultStatus(Fault.HOLDING, 1000.0)
+        self._statuses = (ComponentStatus(component, state, 1000.0, (fault,)),)
+
+    def components(self) -> tuple[ComponentStatus, ...]:
+        return self._statuses
+
+    def incidents(self) -> tuple[Incident, ...]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("component", "state", "expected"),
+    [
+        (N1, State.DOWN, State.DOWN),
+        (POOL, State.DOWN, State.DOWN),
+        (Component(Kind.ROUTE, KEY.relay, sender=KEY.sender), State.DOWN, State.DOWN),
+        (N1, State.DEGRADED, State.OK),
+        (Component(Kind.NODE, KEY.relay, "another"), State.DOWN, State.OK),
+        (Component(Kind.MAILBOX, mailbox=KEY.mailbox), State.DOWN, State.OK),
+        (Component(Kind.PROBER), State.DOWN, State.OK),
+    ],
+    ids=["node", "relay", "combination", "in part", "another", "blind", "prober"],
+)
+def test_a_route_stands_no_better_than_what_is_named_on_it(
+    component: Component, state: State, expected: State
+) -> None:
+    world = World(diagnosis=Named(component, state))
+    world.roster.joined(NODE)
+    world.accept(1, 1000.0)
+    place = Place(KEY.mailbox, "INBOX", 1, 1)
+    sighting = Sighting(1, "", place, Folder.INBOX, 1000.5)
+    world.books.post([world.ledger.sighted(sighting, world.ledger.get(1))])
+    (route,) = world.overview.status().routes
+    assert route.state is expected
+    everything = State.DOWN if expected is State.DOWN else State.DEGRADED
+    assert world.overview.status().state is everything
