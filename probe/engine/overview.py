@@ -117,7 +117,9 @@ class Overview:
         histories = sorted(self._books.histories.items())
         return [(key, history) for key, history in histories if history.in_force]
 
-    def _route(self, key: RouteKey, history: History, down: Sequence[Component]) -> RouteStatus:
+    def _route(
+        self, key: RouteKey, history: History, down: Iterable[Sequence[Component]]
+    ) -> RouteStatus:
         level = self._books.level(key)
         return RouteStatus(
             key=key,
@@ -130,19 +132,19 @@ class Overview:
         )
 
 
-def _down(components: Iterable[ComponentStatus]) -> list[Component]:
-    """What is named, and delivers next to nothing.
+def _down(components: Iterable[ComponentStatus]) -> list[tuple[Component, ...]]:
+    """What is named, each with what it cannot be told apart from, and delivers next to nothing.
 
     While a mailbox cannot be read it is unknown what is delivered, and likewise if it is us.
     """
     blind = (Kind.PROBER, Kind.MAILBOX)
     named = (one for one in components if one.component.kind not in blind)
-    return [one.component for one in named if one.state is State.DOWN]
+    return [(one.component, *one.alternatives) for one in named if one.state is State.DOWN]
 
 
-def _state(key: RouteKey, history: History, down: Iterable[Component]) -> State:
+def _state(key: RouteKey, history: History, down: Iterable[Sequence[Component]]) -> State:
     """How a route stands by its verdicts; what is named on it is known before they are."""
-    if any(component.covers(key) for component in down):
+    if any(all(suspect.covers(key) for suspect in suspects) for suspects in down):
         return State.DOWN
     return standing(history.verdicts)
 

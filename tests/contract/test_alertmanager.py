@@ -256,6 +256,7 @@ SLOW = alert("NodeAtFault", kind="node", fault="slow", **N2)
 POOL = alert("RelayAtFault", kind="relay", relay="pool", fault="holding")
 DOWN = alert("Down", kind="prober")
 NOTHING = alert("AllRoutesFailing", kind="relay", fault="holding")
+BLIND = alert("AllMailboxesUnreadable", kind="mailbox", fault="unreadable")
 GONE = alert("DNSCheckFailing", kind="sender", domain="shop.example", check="spf", fault="dns")
 
 
@@ -268,6 +269,8 @@ GONE = alert("DNSCheckFailing", kind="sender", domain="shop.example", check="spf
         (HOLDING, alert("RelayPartialFailure", kind="relay", relay="pool", fault="intermittent")),
         (SLOW, alert("RelaySlowAccept", kind="node", fault="slow", **N2)),
         (GONE, {**GONE, "check": "dmarc"}),
+        (NOTHING, {**NOTHING, "instance": "ams"}),
+        (BLIND, {**BLIND, "instance": "ams"}),
         (alert("Stalled", loop="sender"), alert("Stalled", loop="watcher")),
     ],
 )
@@ -283,7 +286,7 @@ def test_what_belongs_together_is_one_page(one: Labels, other: Labels) -> None:
         (ENDING, HOLDING),
         (POOL, {**POOL, "relay": "spare"}),
         (DOWN, {**DOWN, "instance": "ams"}),
-        (DOWN, alert("AllMailboxesUnreadable", kind="mailbox", fault="unreadable")),
+        (DOWN, BLIND),
         (DOWN, NOTHING),
         (DOWN, GONE),
         (DOWN, alert("FlowSilent", kind="flow", flow="digest", fault="silent")),

@@ -35,7 +35,7 @@ async def failure(resolver: DnsResolver, name: str = NAME) -> str:
     started = time.monotonic()
     with pytest.raises(ResolveFailure) as caught:
         await resolver.addresses(name)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 7.5, "both IP versions are asked at once"
     return str(caught.value)
 
 

@@ -385,7 +385,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
                 pass
 
 
-@pytest.mark.parametrize("listen", ["192.0.2.1:9841", "nowhere.invalid:9841"])
+@pytest.mark.parametrize("listen", ["192.0.2.1:9841", "two words:9841"])
 async def test_an_address_that_is_not_ours_is_named(listen: str) -> None:
     with pytest.raises(CannotListen, match=rf"^web\.listen: {listen} cannot be used: \w+"):
         async with server(listen):

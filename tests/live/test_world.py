@@ -73,12 +73,6 @@ def test_every_node_delivers_to_the_maildir(calm_pool: Pool) -> None:
     assert began - 0.01 <= last.when <= time.time()
 
 
-def test_a_pool_starts_in_seconds(world: World) -> None:
-    began = time.monotonic()
-    world.run(Pool(world))
-    assert time.monotonic() - began < 30.0
-
-
 def test_a_frozen_queue_manager_holds_mail_until_it_goes_on(pool: Pool) -> None:
     node = pool.nodes[1]
     node.pause_queue_manager()

@@ -27,7 +27,7 @@ _PER_NODE, _IN_ALL, _KEPT = 24, 60, 20
 
 
 def turns(suspect: RouteKey, keys: Iterable[RouteKey]) -> list[RouteKey]:
-    """Those of these routes that go through the same node, the suspect first."""
+    """Those of these routes that go through the same node, the suspect, one of them, first."""
     node = suspect.relay, suspect.node
     routes = sorted(key for key in keys if (key.relay, key.node) == node)
     place = routes.index(suspect)

@@ -74,7 +74,8 @@ class Case:
             self.worst = max(self.worst, share.low)
         if faults := found.faults():
             faults = self._with_confirmed(faults)
-            firsts = {fault: self.faults.get(fault, now) for fault in faults}
+            known = {confirmable(fault): since for fault, since in self.faults.items()}
+            firsts = {fault: known.get(confirmable(fault), now) for fault in faults}
             if not self.faults:
                 firsts = dict.fromkeys(faults, self.since)
             if self.share is not None and self.share.high < _INTERMITTENT:

@@ -170,7 +170,8 @@ def test_what_was_held_and_comes_late_is_the_same_fault() -> None:
     one = follow(case(), [bad(n, Fault.HOLDING) for n in range(0, 60, 5)], 60.0)
     assert one.is_confirmed
     follow(one, [bad(n, Fault.HOLDING, arrived=61.0) for n in range(0, 60, 5)], 90.0)
-    assert [(g.fault, g.confirmed) for g in grievances(one)] == [(Fault.LATE, 90.0)]
+    told = [(g.fault, g.since, g.confirmed) for g in grievances(one)]
+    assert told == [(Fault.LATE, 0.0, 60.0)]
 
 
 def test_what_is_confirmed_is_named_until_something_else_is_confirmed() -> None:
