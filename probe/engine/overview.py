@@ -69,7 +69,9 @@ class Overview:
 
     def refresh(self) -> None:
         """Notice that the state has changed."""
-        components = self._diagnosis.components()
+        self._judge(self._diagnosis.components())
+
+    def _judge(self, components: Sequence[ComponentStatus]) -> None:
         down = _down(components)
         state = overall(
             [_state(key, history, down) for key, history in self._in_force()],
@@ -80,8 +82,8 @@ class Overview:
 
     def status(self) -> Status:
         """Everything at this moment."""
-        self.refresh()
         components = self._diagnosis.components()
+        self._judge(components)
         down = _down(components)
         return Status(
             state=self._state,
